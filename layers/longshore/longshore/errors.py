@@ -1,0 +1,79 @@
+"""The errors that Longshore raises, and what each does to the message that caused it.
+
+LongshoreError
+├── PermanentError               trying again cannot help: logged, counted, never retried
+│   ├── BadEventError            an event that names nothing usable; says which field
+│   ├── ConfigurationError       the operator's configuration or tags; says which key and the fix
+│   ├── UnsupportedError         the platform cannot do what was asked
+│   ├── AccessDeniedError        the role may not do it; says which action
+│   └── GoneError                what the event named does not exist (any more)
+└── TransientError               back to the queue, which tries again and at last dead-letters
+    ├── ThrottledError           the API asked to slow down
+    ├── NotReadyError            something must happen first
+    ├── ConflictError            somebody else wrote first: read again, decide again
+    └── UpstreamError            the API failed or could not be reached
+
+A refusal by a gate, a hold or a policy is a Decision, not an error.
+"""
+
+
+class LongshoreError(Exception):
+    """Root of every error that Longshore raises on purpose."""
+
+
+class PermanentError(LongshoreError):
+    """Trying again cannot help."""
+
+
+class TransientError(LongshoreError):
+    """Trying again may help."""
+
+
+class BadEventError(PermanentError):
+    """An event is malformed.
+
+    `field` is the path of the offending field (``detail.repository-name``), `problem` says what is wrong with it.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class ConfigurationError(PermanentError):
+    """A setting, tag or configuration key is wrong: `key` names it, `problem` what is wrong, `fix` what to write."""
+
+    def __init__(self, key: str, problem: str, fix: str = "") -> None:
+        super().__init__(f"{key}: {problem}" + (f" ({fix})" if fix else ""))
+        self.key = key
+        self.problem = problem
+        self.fix = fix
+
+
+class UnsupportedError(PermanentError):
+    """The platform cannot do what was asked."""
+
+
+class AccessDeniedError(PermanentError):
+    """The function's role may not call an action."""
+
+
+class GoneError(PermanentError):
+    """A cluster, service, repository or image that was named does not exist."""
+
+
+class ThrottledError(TransientError):
+    """An API asked to slow down."""
+
+
+class NotReadyError(TransientError):
+    """Something that must come first has not happened."""
+
+
+class ConflictError(TransientError):
+    """A conditional write lost: somebody else wrote first."""
+
+
+class UpstreamError(TransientError):
+    """An API failed or could not be reached."""

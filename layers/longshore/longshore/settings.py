@@ -1,0 +1,93 @@
+"""Settings of the functions, from the environment that template.yaml gives them. The only module that reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from longshore.errors import ConfigurationError
+
+_QUEUE_ARN = re.compile(r"arn:[a-z-]+:sqs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):.+")
+
+
+class Mode(StrEnum):
+    """What a capability may do (design 7)."""
+
+    OFF = "off"
+    OBSERVE = "observe"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a function of redeploy needs to know of its stack."""
+
+    account: str
+    region: str
+    mode: Mode
+    table: str
+    bus: str
+    queue_url: str
+    queue_arn: str
+    watch_queue_url: str
+    watch_queue_arn: str
+    schedule_group: str
+    scheduler_role_arn: str
+    passable_role_arns: tuple[str, ...]
+    config: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Reads the environment. Raises ConfigurationError with the name of what is missing or wrong."""
+        queue_arn = _required(env, "LONGSHORE_QUEUE_ARN")
+        arn = _QUEUE_ARN.fullmatch(queue_arn)
+        if arn is None:
+            raise ConfigurationError("LONGSHORE_QUEUE_ARN", f"{queue_arn!r} is not the ARN of a queue")
+        return cls(
+            account=arn["account"],
+            region=arn["region"],
+            mode=_mode(env),
+            table=_required(env, "LONGSHORE_TABLE"),
+            bus=_required(env, "LONGSHORE_BUS"),
+            queue_url=_required(env, "LONGSHORE_QUEUE_URL"),
+            queue_arn=queue_arn,
+            watch_queue_url=env.get("LONGSHORE_WATCH_QUEUE_URL") or _required(env, "LONGSHORE_QUEUE_URL"),
+            watch_queue_arn=env.get("LONGSHORE_WATCH_QUEUE_ARN") or queue_arn,
+            schedule_group=_required(env, "LONGSHORE_SCHEDULE_GROUP"),
+            scheduler_role_arn=_required(env, "LONGSHORE_SCHEDULER_ROLE_ARN"),
+            passable_role_arns=tuple(filter(None, env.get("LONGSHORE_PASSABLE_ROLE_ARNS", "").split(","))),
+            config=_required(env, "LONGSHORE_CONFIG"),
+        )
+
+
+def load_config(path: str) -> Mapping[str, Any]:
+    """The operator's compiled configuration. Raises ConfigurationError when it cannot be read."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problem = f"{path} cannot be read: {error}"
+        raise ConfigurationError("LONGSHORE_CONFIG", problem, "deploy with its layer") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError("LONGSHORE_CONFIG", f"{path} is not an object", "deploy with its layer")
+    return document
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise ConfigurationError(name, "is not set", "the template sets it")
+    return value
+
+
+def _mode(env: Mapping[str, str]) -> Mode:
+    value = env.get("LONGSHORE_MODE", "")
+    try:
+        return Mode(value)
+    except ValueError:
+        raise ConfigurationError("LONGSHORE_MODE", f"{value!r} is no mode", "off, observe or auto") from None

@@ -1,0 +1,229 @@
+"""Workloads: what runs images, where, at which digest, and the deployments that change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from longshore.images import Digest, ImageReference, Repository
+
+POLICY_TAG = "longshore:policy"
+CONTAINERS_TAG = "longshore:containers"
+HUMAN_TAG = "longshore:tag"
+"""On a task definition whose images are written by digest: the tags that people know them by (design 6.1)."""
+
+
+class PlatformKind(StrEnum):
+    """Where a workload runs."""
+
+    ECS_SERVICE = "ecs-service"
+
+
+class Controller(StrEnum):
+    """Who rolls out an ECS service's deployments."""
+
+    ECS = "ECS"
+    CODE_DEPLOY = "CODE_DEPLOY"
+    EXTERNAL = "EXTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload as the index knows it: who it is, what it asked for by tag, and what each container declares."""
+
+    arn: str
+    platform: PlatformKind
+    account: str
+    region: str
+    cluster: str
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    task_definition: str = ""
+
+    @property
+    def policy(self) -> str | None:
+        """The text of `longshore:policy`; None means that the workload may not be touched."""
+        return self.tags.get(POLICY_TAG)
+
+    @property
+    def followed(self) -> Mapping[str, ImageReference]:
+        """The containers in ECR that may change, by name; `longshore:containers` (space separated) narrows them."""
+        only = self.tags.get(CONTAINERS_TAG, "").split()
+        found: dict[str, ImageReference] = {}
+        for name, image in self.images.items():
+            reference = _reference(image)
+            if reference and reference.repository and (not only or name in only):
+                found[name] = reference
+        return found
+
+    @property
+    def repositories(self) -> frozenset[Repository]:
+        """The repositories whose pushes concern this workload."""
+        return frozenset(r.repository for r in self.followed.values() if r.repository)
+
+
+def _reference(image: str) -> ImageReference | None:
+    try:
+        return ImageReference.parse(image)
+    except ValueError:
+        return None  # a malformed image cannot be followed; ECS itself refuses to run it
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a platform says of a workload now. Nothing is acted on but this (design 4).
+
+    `running` maps a container to the digest that the platform resolved, absent where it cannot tell. `human_tags` maps
+    a container to the tag behind a written digest. `platforms` are those that the image must offer (``linux/arm64``).
+    `roles` are the roles that a new revision would pass. `rollout` is the deployment that the platform works on or
+    finished last, `rollout_active` whether it still works on it.
+    """
+
+    workload: Workload
+    controller: Controller = Controller.ECS
+    running: Mapping[str, Digest] = field(default_factory=dict)
+    human_tags: Mapping[str, str] = field(default_factory=dict)
+    platforms: frozenset[str] = frozenset()
+    roles: tuple[str, ...] = ()
+    rollout: str | None = None
+    rollout_active: bool = False
+    desired: int = 0
+    steady: bool = False
+    active: bool = True
+
+
+class RolloutStatus(StrEnum):
+    """The state of one deployment on its platform."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    ROLLING_BACK = "rolling-back"
+    ROLLED_BACK = "rolled-back"
+    ROLLBACK_FAILED = "rollback-failed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One deployment as the platform describes it: `digests` is what it resolved, by container."""
+
+    id: str
+    status: RolloutStatus
+    reason: str = ""
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one container is to become: `image` is what the workload will declare, `digest` what must then run.
+
+    A platform may report the digest of an index or of its child (redeploy 8.3, not verified per launch type), so
+    `accepts` lists the children that count as well. `previous` is what ran before, `declared` what was declared.
+    """
+
+    container: str
+    image: str
+    digest: Digest
+    tag: str | None
+    accepts: tuple[Digest, ...] = ()
+    previous: Digest | None = None
+    declared: str = ""
+
+    def satisfied_by(self, digest: Digest | None) -> bool:
+        """Whether what runs is what was decided: the index, or its child for the workload's platform."""
+        return digest is not None and digest in (self.digest, *self.accepts)
+
+
+class Action(StrEnum):
+    """How a platform is moved."""
+
+    REFRESH = "refresh"
+    """The declared tag itself moved: a new deployment of the same revision resolves it again. Nothing drifts."""
+    REVISE = "revise"
+    """A new revision in which only the matching containers' images differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done to one workload, decided and not yet done."""
+
+    workload: str
+    action: Action
+    changes: tuple[Change, ...]
+    reason: str
+    correlation: str
+    rollback: bool = False
+
+    @property
+    def digests(self) -> Mapping[str, Digest]:
+        """The digest that each changed container must run afterwards."""
+        return {change.container: change.digest for change in self.changes}
+
+
+class DeploymentStatus(StrEnum):
+    """Where a deployment that Longshore began stands."""
+
+    STARTING = "starting"
+    STARTED = "started"
+    SOAKING = "soaking"
+    STOPPING = "stopping"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled-back"
+    SUPERSEDED = "superseded"
+
+    @property
+    def active(self) -> bool:
+        """Whether it still has to end."""
+        return self in _ACTIVE
+
+
+_ACTIVE = frozenset(
+    {DeploymentStatus.STARTING, DeploymentStatus.STARTED, DeploymentStatus.SOAKING, DeploymentStatus.STOPPING}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment that Longshore began, as the ledger keeps it.
+
+    `version` is the fencing token: whoever writes with an older one loses. While it is starting, nobody else acts until
+    `lease` has passed. `before` is the platform's deployment when this one began, so that a crash between asking and
+    recording can be told from never having asked.
+    """
+
+    plan: Plan
+    status: DeploymentStatus
+    began: datetime
+    deadline: datetime
+    soak_seconds: int = 300
+    lease: datetime | None = None
+    version: int = 1
+    rollout: str | None = None
+    before: str | None = None
+    ended: datetime | None = None
+    outcome: str = ""
+
+    def ends(self, status: DeploymentStatus, at: datetime, outcome: str) -> Deployment:
+        """The same deployment, over."""
+        return replace(self, status=status, ended=at, outcome=outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nobody deploys this workload automatically until the hold is lifted or expires."""
+
+    reason: str
+    actor: str
+    since: datetime
+    until: datetime | None = None
+
+    def stands(self, now: datetime) -> bool:
+        """Whether it still holds."""
+        return self.until is None or now < self.until
