@@ -1,0 +1,242 @@
+"""From decisions to one plan for a workload: pure; a dry run stops here (design 3, redeploy 8.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from longshore.decisions import Decision, Reason, Verdict
+from longshore.redeploy.decide import Candidate, Circumstances, Current, Veto, choose
+from longshore.redeploy.pacing import Pacing
+from longshore.redeploy.policy import Policy, PolicyError, Profile, Write, parse_policy
+from longshore.workloads import Action, Change, Controller, Observation, Plan
+
+if TYPE_CHECKING:
+    from longshore.images import ImageReference, Repository
+    from longshore.ports import Head, Record
+
+_CONTROLLERS = {
+    Controller.CODE_DEPLOY: Reason.CONTROLLER_CODE_DEPLOY,
+    Controller.EXTERNAL: Reason.CONTROLLER_EXTERNAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that one workload is decided on: what runs, what the ledger knows, and what was found in the registry.
+
+    `candidates` are those of each repository that concern the workload now, `heads` the moves that the ledger knows
+    (only their times are used). `passable` are patterns of role ARNs. `paused` is the reason of the global pause.
+    """
+
+    observation: Observation
+    record: Record
+    candidates: Mapping[Repository, Sequence[Candidate]]
+    now: datetime
+    heads: Mapping[tuple[Repository, str], Head] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    passable: tuple[str, ...] = ()
+    paused: str | None = None
+    observe_only: bool = False
+    last_began: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is proposed for one workload: a plan if anything deploys, and the decision on every candidate."""
+
+    workload: str
+    decisions: tuple[tuple[str, Candidate | None, Decision], ...]
+    plan: Plan | None = None
+    policy: Policy | None = None
+
+    @property
+    def leading(self) -> Decision | None:
+        """The decision that says most of the workload: a deployment, else a hold, else a wait, else why not."""
+        order = (Verdict.DEPLOY, Verdict.HOLD, Verdict.WAIT, Verdict.SKIP)
+        ranked = sorted((d for _, _, d in self.decisions), key=lambda d: order.index(d.verdict))
+        return ranked[0] if ranked else None
+
+
+def propose(facts: Facts, correlation: str) -> Proposal:
+    """Decides on every candidate of every followed container, and plans what deploys as one change of the workload."""
+    workload = facts.observation.workload
+    if workload.policy is None:
+        return _whole(facts, Decision(Reason.NOT_OPTED_IN))
+    try:
+        policy = parse_policy(workload.policy, facts.profiles)
+    except PolicyError as error:
+        return _whole(facts, Decision(error.reason, {"problem": str(error)}))
+    decisions: list[tuple[str, Candidate | None, Decision]] = []
+    changes: list[Change] = []
+    for container, reference in sorted(workload.followed.items()):
+        offered = facts.candidates.get(_repository(reference), ())
+        for candidate, decision in _decided(facts, policy, container, reference, offered):
+            decisions.append((container, candidate, decision))
+            if decision.deploys:
+                changes.append(_change(facts, policy, container, reference, candidate))
+    if not changes:
+        return Proposal(workload.arn, tuple(decisions), policy=policy)
+    plan = Plan(workload.arn, _action(changes), tuple(changes), _why(decisions), correlation)
+    refusal = _refusal(facts, plan)
+    if refusal is None:
+        return Proposal(workload.arn, tuple(decisions), plan, policy)
+    refused = tuple((c, k, refusal if d.deploys else d) for c, k, d in decisions)
+    return Proposal(workload.arn, refused, plan, policy)
+
+
+def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
+    """The plan that puts the last known good digests back, by digest and not by revision number (redeploy 8.10)."""
+    workload = facts.observation.workload
+    good = facts.record.goods[0].digests if facts.record.goods else {}
+    changes = tuple(
+        Change(
+            container,
+            str(reference.with_digest(good[container])),
+            good[container],
+            facts.observation.human_tags.get(container) or reference.tag,
+            previous=facts.observation.running.get(container),
+            declared=str(reference),
+        )
+        for container, reference in sorted(workload.followed.items())
+        if container in good and facts.observation.running.get(container) != good[container]
+    )
+    if not changes:
+        return _whole(facts, Decision(Reason.SAME_DIGEST, {"why": "nothing else is known to have worked"}))
+    plan = Plan(workload.arn, Action.REVISE, changes, reason.value, correlation, rollback=True)
+    decision = _refusal(facts, plan) or Decision(reason)
+    return Proposal(workload.arn, tuple((c.container, None, decision) for c in changes), plan)
+
+
+def again(facts: Facts, correlation: str, reason: Reason) -> Proposal:
+    """The plan that deploys what is declared once more, as healing and retirement ask for."""
+    plan = Plan(facts.observation.workload.arn, Action.REFRESH, (), reason.value, correlation)
+    return Proposal(facts.observation.workload.arn, (("", None, _veto(facts) or Decision(reason)),), plan)
+
+
+def _whole(facts: Facts, decision: Decision) -> Proposal:
+    return Proposal(facts.observation.workload.arn, (("", None, decision),))
+
+
+def _repository(reference: ImageReference) -> Repository:
+    repository = reference.repository
+    assert repository is not None  # Workload.followed has no others
+    return repository
+
+
+def _decided(
+    facts: Facts, policy: Policy, container: str, reference: ImageReference, offered: Iterable[Candidate]
+) -> list[tuple[Candidate, Decision]]:
+    repository = _repository(reference)
+    tag = facts.observation.human_tags.get(container) or reference.effective_tag
+    running = facts.observation.running.get(container)
+    head = facts.heads.get((repository, tag)) if tag else None
+    current = Current(tag=tag, digest=running, moved_at=head.moved if head else None)
+    answers = choose(policy, current, offered, _circumstances(facts), facts.now)
+    return [(candidate, _explained(facts, decision)) for candidate, decision in answers]
+
+
+def _explained(facts: Facts, decision: Decision) -> Decision:
+    """Why the running digest is unknown, where nobody need help: nothing runs, or something is just starting."""
+    if decision.reason is not Reason.UNKNOWN_RUNNING:
+        return decision
+    if facts.observation.desired == 0:
+        return Decision(Reason.NOT_RUNNING, decision.detail)
+    if facts.observation.rollout_active:
+        return Decision(Reason.DEPLOYMENT_IN_PROGRESS, {**decision.detail, "by": "somebody else"})
+    return decision
+
+
+def _circumstances(facts: Facts) -> Circumstances:
+    return Circumstances(
+        vetoes=tuple(_vetoes(facts)),
+        required_platforms=facts.observation.platforms,
+        quarantined=frozenset(facts.record.quarantined),
+    )
+
+
+def _vetoes(facts: Facts) -> Iterable[Veto]:
+    """What forbids any deployment of the workload, whatever the image."""
+    record, observation = facts.record, facts.observation
+    if observation.controller in _CONTROLLERS:
+        yield Veto(_CONTROLLERS[observation.controller])
+    if facts.paused is not None:
+        yield Veto(Reason.PAUSED, detail={"why": facts.paused})
+    if record.hold:
+        detail = {"why": record.hold.reason, "by": record.hold.actor, "since": record.hold.since.isoformat()}
+        yield Veto(Reason.HELD, record.hold.until, detail)
+    if record.deployment and record.deployment.status.active:
+        yield Veto(Reason.DEPLOYMENT_IN_PROGRESS, detail={"digests": dict(record.deployment.plan.digests)})
+    elif observation.rollout_active:
+        yield Veto(Reason.DEPLOYMENT_IN_PROGRESS, detail={"by": "somebody else"})
+    elif record.deployment and (until := cooled(facts)) > facts.now:
+        yield Veto(Reason.COOLDOWN, until, {"until": until.isoformat()})
+
+
+def cooled(facts: Facts) -> datetime:
+    """When the workload may be deployed to again: `cooldown` after its last deployment began (redeploy 8.12)."""
+    last = facts.record.deployment
+    if last is None or last.plan.rollback:
+        return facts.now
+    return last.began + timedelta(seconds=pacing_of(facts).cooldown)
+
+
+def pacing_of(facts: Facts) -> Pacing:
+    """The pacing of the workload's profile."""
+    policy = facts.observation.workload.policy or ""
+    profile = facts.profiles.get(policy.strip().removeprefix("profile:"))
+    return profile.pacing if profile else Pacing()
+
+
+def _veto(facts: Facts) -> Decision | None:
+    for veto in _vetoes(facts):
+        if veto.stands(facts.now) and veto.reason is not Reason.COOLDOWN:
+            return Decision(veto.reason, veto.detail)
+    return Decision(Reason.OBSERVE_ONLY) if facts.observe_only else None
+
+
+def _change(facts: Facts, policy: Policy, container: str, reference: ImageReference, candidate: Candidate) -> Change:
+    assert candidate.digest is not None  # decide deploys nothing whose digest is unknown
+    by_digest = policy.options.write is Write.DIGEST or (
+        reference.digest is not None and container not in facts.observation.human_tags
+    )
+    image = reference.with_digest(candidate.digest) if by_digest else reference.with_tag(candidate.tag)
+    accepts = tuple(d for p, d in sorted(candidate.platforms.items()) if p in facts.observation.platforms)
+    declared = facts.observation.workload.images[container]
+    # A declared image that means the same tag is left as it is written (`name` for `name:latest`).
+    same = not by_digest and reference.digest is None and reference.effective_tag == candidate.tag
+    return Change(
+        container,
+        declared if same else str(image),
+        candidate.digest,
+        candidate.tag,
+        accepts or tuple(candidate.platforms.values()),
+        facts.observation.running.get(container),
+        declared,
+    )
+
+
+def _action(changes: Iterable[Change]) -> Action:
+    return Action.REFRESH if all(change.image == change.declared for change in changes) else Action.REVISE
+
+
+def _why(decisions: Iterable[tuple[str, Candidate | None, Decision]]) -> str:
+    return next(d.reason.value for _, _, d in decisions if d.deploys)
+
+
+def _refusal(facts: Facts, plan: Plan) -> Decision | None:
+    """What stands against a plan that no single candidate shows: a role that may not be passed, or observing only."""
+    if plan.rollback and (veto := _veto(facts)) and veto.reason is not Reason.HELD:
+        return veto
+    if plan.action is Action.REVISE:
+        missing = [role for role in facts.observation.roles if not _passable(role, facts.passable)]
+        if missing:
+            return Decision(Reason.PASS_ROLE_NOT_GRANTED, {"roles": missing, "parameter": "PassableRoleArns"})
+    return Decision(Reason.OBSERVE_ONLY, {"would": plan.action.value}) if facts.observe_only else None
+
+
+def _passable(role: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(role, pattern.strip().replace("[", "[[]")) for pattern in patterns)

@@ -1,0 +1,101 @@
+"""The sweep: what events missed is found by looking, at a fraction of any API's rate (design 2, redeploy 8.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from longshore.errors import ConflictError
+from longshore.outcomes import Outcome
+from longshore.ports import Head
+
+if TYPE_CHECKING:
+    from longshore.events import Event
+    from longshore.images import Repository
+    from longshore.redeploy.ports import Ports
+    from longshore.workloads import Observation
+
+_PAGE = 25
+_PAGE_EVERY = timedelta(seconds=5)
+"""Twenty-five task definitions in five seconds are a quarter of what ECS allows (aws.md B5)."""
+_REPOSITORIES_A_SECOND = 5
+
+
+class Sweeper:
+    """Keeps the index and the heads true. It decides nothing and touches no workload."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._discovery = ports.discovery
+        self._registry = ports.registry
+        self._heads = ports.heads
+        self._index = ports.index
+        self._postponer = ports.postponer
+        self._clock = ports.clock
+
+    def all(self, event: Event) -> list[Outcome]:
+        """Plans a whole sweep: first every repository's heads, then every workload, page by page, spread over time."""
+        now = self._clock.now()
+        arns = sorted(set(self._discovery.arns()))
+        known = list(self._index.all(event.account, event.region))
+        for workload in known:
+            if workload.arn not in set(arns):
+                self._index.remove(workload.arn)
+        followed = {r for w in known if w.arn in set(arns) for r in w.repositories}
+        here = (event.account, event.region)  # another registry's tags may not be listed, and raise no events here
+        repositories = sorted(r for r in followed if (r.account, r.region) == here)
+        for place, repository in enumerate(repositories):
+            self._look_at(event, repository, timedelta(seconds=place // _REPOSITORIES_A_SECOND))
+        start = timedelta(seconds=len(repositories) // _REPOSITORIES_A_SECOND)
+        for place in range(0, len(arns), _PAGE):
+            message = event.message("Sweep Due", {"workloads": arns[place : place + _PAGE]}, now)
+            self._postponer.postpone(message, now + start + _PAGE_EVERY * (place // _PAGE))
+        return [Outcome("skip", "swept", event.correlation, detail={"workloads": len(arns), "known": len(known)})]
+
+    def tagged(self, event: Event, arn: str) -> list[Outcome]:
+        """A workload's tags changed: it is looked at on its own, and let go if it opted out."""
+        now = self._clock.now()
+        self._postponer.postpone(event.message("Sweep Due", {"workloads": [arn]}, now), now)
+        return [Outcome("skip", "tagged", event.correlation, arn)]
+
+    def workloads(self, arns: Sequence[str]) -> Sequence[Observation]:
+        """Brings the index up to date for some workloads and answers what runs there now."""
+        observations = self._discovery.survey(arns)
+        seen = {observation.workload.arn for observation in observations if observation.workload.policy is not None}
+        for arn in arns:
+            if arn not in seen:
+                self._index.remove(arn)
+        for observation in observations:
+            if observation.workload.arn in seen and self._index.put(observation.workload):
+                self._first_look(observation)
+        return [observation for observation in observations if observation.active]
+
+    def _first_look(self, observation: Observation) -> None:
+        workload = observation.workload
+        for repository in workload.repositories:
+            here = (repository.account, repository.region) == (workload.account, workload.region)
+            if here and not self._heads.of(repository):
+                self.repository(repository)
+
+    def repository(self, repository: Repository) -> set[str]:
+        """Brings a repository's heads up to date; answers the tags whose moves no event told."""
+        now = self._clock.now()
+        heads = {head.tag: head for head in self._heads.of(repository)}
+        missed: set[str] = set()
+        for tag, digest, pushed in self._registry.tags(repository):
+            known = heads.get(tag)
+            if known and (known.digest == digest or known.settles > now):
+                continue
+            if heads:
+                missed.add(tag)
+            moved = now if known else min(pushed, now)
+            try:
+                self._heads.observe(Head(repository, tag, digest, moved, now, now, source="sweep"), 0)
+            except ConflictError:
+                continue  # its event came at this very moment
+        return missed
+
+    def _look_at(self, event: Event, repository: Repository, after: timedelta) -> None:
+        now = self._clock.now()
+        detail = {"repository-name": repository.name}
+        self._postponer.postpone(event.message("Sweep Due", detail, now), now + after)

@@ -1,0 +1,284 @@
+"""Following deployments to their end: success only when my deployment won (redeploy 8.9), and what failure leads to.
+
+The watch reads and remembers; whatever must be done to a workload it asks of redeploy (design 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from longshore.errors import GoneError
+from longshore.events import DeploymentChanged, Event, Kind, WatchDue
+from longshore.outcomes import Outcome, announcements
+from longshore.ports import Good, Record
+from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus
+
+if TYPE_CHECKING:
+    from longshore.images import Digest
+    from longshore.redeploy.ports import Ports
+
+_GOODS_KEPT = 5
+_QUARANTINES_A_DAY = 3
+_INCONCLUSIVE = ("never-started", "not-steady")
+"""Ends that say nothing against the image: told, never undone (redeploy 8.9)."""
+_FINISHED = ("SERVICE_DEPLOYMENT_COMPLETED", "SERVICE_DEPLOYMENT_FAILED")
+
+Step = tuple[Deployment, Outcome | None]
+
+
+class Watcher:
+    """Follows each deployment that Longshore began, and notices those that it did not begin."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._platform = ports.platform
+        self._index = ports.index
+        self._records = ports.records
+        self._reminder = ports.reminder
+        self._publisher = ports.publisher
+        self._clock = ports.clock
+
+    def handle(self, event: Event) -> list[Outcome]:
+        """Looks at the workload that an event names, writes what is so, and tells it. Idempotent."""
+        fact = event.fact
+        if not isinstance(fact, DeploymentChanged | WatchDue):
+            return []
+        record = self._records.get(fact.arn)
+        if record.deployment and record.deployment.status.active:
+            return self._follow(event, record, record.deployment)
+        if isinstance(fact, WatchDue):  # a crash may have come between an end and what it leads to
+            return self._tell(self._next(record))
+        return self._tell(self._notice(event, record) if fact.name in _FINISHED else [])
+
+    def _tell(self, outcomes: list[Outcome]) -> list[Outcome]:
+        self._publisher.publish(announcements(outcomes))
+        return outcomes
+
+    # -- deployments that Longshore began ---------------------------------------------------------------------------
+
+    def _follow(self, event: Event, record: Record, deployment: Deployment) -> list[Outcome]:
+        """Told before written: a crash in between tells twice and loses nothing."""
+        now = self._clock.now()
+        stepped, outcome = self._step(deployment, now)
+        if stepped == deployment:
+            return []
+        if stepped.status.active:
+            reminder = event.message("Watch Due", {"workload": record.arn}, now)
+            self._reminder.postpone(reminder, stepped.deadline)
+        self._consequences(record, stepped, now)
+        outcomes = self._tell([outcome] if outcome else [])
+        self._records.advance(stepped)
+        if stepped.status.active:
+            return outcomes
+        return outcomes + self._tell(self._next(self._records.get(record.arn)))
+
+    def _step(self, deployment: Deployment, now: datetime) -> Step:
+        if deployment.status is DeploymentStatus.STARTING:
+            return self._starting(deployment, now)
+        if deployment.status is DeploymentStatus.SOAKING:
+            return self._soaking(deployment, now)
+        if deployment.rollout is None:
+            return self._adopt(deployment, now)
+        rollout = self._platform.rollout(deployment.rollout)
+        match rollout.status:
+            case RolloutStatus.RUNNING:
+                return self._running(deployment, now)
+            case RolloutStatus.ROLLING_BACK:
+                return deployment, None
+            case RolloutStatus.SUCCEEDED:
+                return self._succeeded(deployment, rollout, now)
+            case RolloutStatus.ROLLED_BACK:
+                by = "longshore" if deployment.status is DeploymentStatus.STOPPING else "platform"
+                return self._rolled_back(deployment, rollout, by, now)
+            case RolloutStatus.STOPPED | RolloutStatus.FAILED | RolloutStatus.GONE | RolloutStatus.ROLLBACK_FAILED:
+                return self._failed_or_superseded(deployment, rollout, now)
+
+    def _starting(self, deployment: Deployment, now: datetime) -> Step:
+        if deployment.lease and now < deployment.lease:
+            return deployment, None  # whoever began it is still at it
+        return self._adopt(deployment, now)
+
+    def _adopt(self, deployment: Deployment, now: datetime) -> Step:
+        """Finds the platform's deployment of one whose beginner did not live to record it."""
+        rollout = self._platform.find(deployment.plan.workload, deployment.began, deployment.before)
+        if rollout:
+            return replace(deployment, status=DeploymentStatus.STARTED, rollout=rollout), None
+        if now < deployment.deadline:
+            return deployment, None
+        return self._failed(deployment, "never-started", {}, now)
+
+    def _running(self, deployment: Deployment, now: datetime) -> Step:
+        if now < deployment.deadline:
+            return deployment, None
+        if deployment.status is DeploymentStatus.STOPPING:
+            return self._failed(deployment, "not-stopped", {}, now)
+        grace = deployment.deadline - deployment.began
+        return replace(deployment, status=DeploymentStatus.STOPPING, deadline=now + grace), self._request(
+            deployment, "stop"
+        )
+
+    def _succeeded(self, deployment: Deployment, rollout: Rollout, now: datetime) -> Step:
+        if not _as_decided(deployment, rollout.digests):
+            return self._superseded(deployment, "raced", {"resolved": dict(rollout.digests)}, now)
+        if deployment.soak_seconds == 0:
+            return self._soaking(replace(deployment, status=DeploymentStatus.SOAKING, deadline=now), now)
+        soaked = now + timedelta(seconds=deployment.soak_seconds)
+        return replace(deployment, status=DeploymentStatus.SOAKING, deadline=soaked), None
+
+    def _soaking(self, deployment: Deployment, now: datetime) -> Step:
+        if now < deployment.deadline or deployment.rollout is None:
+            return deployment, None
+        try:
+            observation = self._platform.observe(deployment.plan.workload)
+        except GoneError:
+            return self._superseded(deployment, "workload-gone", {}, now)
+        rollout = self._platform.rollout(deployment.rollout)
+        if observation.rollout not in (deployment.rollout, None) or not _as_decided(deployment, observation.running):
+            return self._superseded(deployment, "changed-outside", {"running": dict(observation.running)}, now)
+        if rollout.alarms:
+            return self._failed(deployment, "alarms", {"alarms": list(rollout.alarms)}, now)
+        if observation.steady:
+            ended = deployment.ends(DeploymentStatus.VERIFIED, now, "verified")
+            return ended, _outcome(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified", {})
+        patience = deployment.began + 4 * timedelta(seconds=max(deployment.soak_seconds, 300))
+        if now < patience:  # too few tasks is no proof of failure: look again, then tell (redeploy 8.9: inconclusive)
+            return replace(deployment, deadline=now + timedelta(seconds=max(deployment.soak_seconds, 60))), None
+        ended = deployment.ends(DeploymentStatus.FAILED, now, "not-steady")
+        return ended, _outcome(ended, Kind.DEPLOYMENT_FAILED, "not-steady", {"desired": observation.desired})
+
+    def _rolled_back(self, deployment: Deployment, rollout: Rollout, by: str, now: datetime) -> Step:
+        ended = deployment.ends(DeploymentStatus.ROLLED_BACK, now, f"rolled-back-by-{by}")
+        return ended, _outcome(ended, Kind.DEPLOYMENT_ROLLED_BACK, ended.outcome, {"by": by, "why": rollout.reason})
+
+    def _failed_or_superseded(self, deployment: Deployment, rollout: Rollout, now: datetime) -> Step:
+        try:
+            observation = self._platform.observe(deployment.plan.workload)
+        except GoneError:
+            return self._superseded(deployment, "workload-gone", {}, now)
+        if rollout.status is not RolloutStatus.ROLLBACK_FAILED and observation.rollout not in (
+            deployment.rollout,
+            None,
+        ):
+            return self._superseded(deployment, "changed-outside", {"by": observation.rollout}, now)
+        return self._failed(deployment, rollout.status.value, {"why": rollout.reason}, now)
+
+    def _superseded(self, deployment: Deployment, reason: str, detail: Mapping[str, Any], now: datetime) -> Step:
+        ended = deployment.ends(DeploymentStatus.SUPERSEDED, now, reason)
+        return ended, _outcome(ended, Kind.DEPLOYMENT_SUPERSEDED, reason, detail)
+
+    def _failed(self, deployment: Deployment, reason: str, detail: Mapping[str, Any], now: datetime) -> Step:
+        ended = deployment.ends(DeploymentStatus.FAILED, now, reason)
+        return ended, _outcome(ended, Kind.DEPLOYMENT_FAILED, reason, detail)
+
+    # -- what an end leads to ---------------------------------------------------------------------------------------
+
+    def _consequences(self, record: Record, deployment: Deployment, now: datetime) -> None:
+        """Written before the end itself, so that a crash in between repeats them and loses none."""
+        if deployment.status is DeploymentStatus.VERIFIED:
+            self._good(record, {**_newest(record), **deployment.plan.digests}, now)
+        if deployment.status in (DeploymentStatus.FAILED, DeploymentStatus.ROLLED_BACK):
+            self._blame(record, deployment, now)
+
+    def _blame(self, record: Record, deployment: Deployment, now: datetime) -> None:
+        if deployment.outcome in _INCONCLUSIVE:
+            return
+        arn = deployment.plan.workload
+        if deployment.plan.rollback:
+            self._records.hold(arn, Hold("the last known good image failed as well", "longshore", now))
+            return
+        self._records.quarantine(arn, deployment.plan.digests.values(), deployment.outcome, now)
+        recent = {d for d, at in record.quarantined.items() if now - at < timedelta(days=1)}
+        if len(recent | set(deployment.plan.digests.values())) >= _QUARANTINES_A_DAY:
+            self._records.hold(arn, Hold(f"{_QUARANTINES_A_DAY} images failed within a day", "longshore", now))
+
+    def _next(self, record: Record) -> list[Outcome]:
+        """What redeploy is asked for once a deployment is over: the way back, or what was pushed meanwhile."""
+        deployment = record.deployment
+        if deployment and _undone(deployment):
+            return [self._request(deployment, "rollback")]
+        return [self._request(deployment, "pending")] if deployment and record.pending else []
+
+    def _request(self, deployment: Deployment, reason: str) -> Outcome:
+        return Outcome("deploy", reason, deployment.plan.correlation, deployment.plan.workload, Kind.REDEPLOY_REQUESTED)
+
+    # -- deployments that Longshore did not begin -------------------------------------------------------------------
+
+    def _notice(self, event: Event, record: Record) -> list[Outcome]:
+        if self._index.get(record.arn) is None:
+            return []
+        try:
+            observation = self._platform.observe(record.arn)
+        except GoneError:
+            self._index.remove(record.arn)
+            return []
+        if observation.workload.policy is not None:
+            self._index.put(observation.workload)
+        outcomes = self._foreign(event, record, observation) if observation.steady and observation.running else []
+        if record.pending:
+            outcomes.append(Outcome("deploy", "pending", event.correlation, record.arn, Kind.REDEPLOY_REQUESTED))
+        return outcomes
+
+    def _foreign(self, event: Event, record: Record, observation: Observation) -> list[Outcome]:
+        """A steady state that somebody else made: good to know, and a hold when it is a way back (redeploy 8.10)."""
+        now = self._clock.now()
+        newest = _newest(record)
+        followed = {c: d for c, d in observation.running.items() if c in observation.workload.followed}
+        if not followed or followed.items() <= newest.items():
+            return []
+        earlier = [good.digests for good in record.goods[1:]]
+        returned = {c: d for c, d in followed.items() if any(good.get(c) == d for good in earlier)}
+        self._good(record, {**newest, **followed}, now)
+        if not returned or (record.hold and record.hold.stands(now)):
+            return []
+        self._records.hold(record.arn, Hold("rolled back outside Longshore", "unknown", now))
+        return [
+            Outcome(
+                "hold",
+                "held",
+                event.correlation,
+                record.arn,
+                Kind.HOLD_SET,
+                {"why": "rolled back outside Longshore", "to": returned},
+            )
+        ]
+
+    def _good(self, record: Record, digests: Mapping[str, Digest], now: datetime) -> None:
+        kept = [good for good in record.goods if good.digests != digests]
+        self._records.good(record.arn, [Good(digests, now), *kept][:_GOODS_KEPT])
+
+
+def _undone(deployment: Deployment) -> bool:
+    """Whether a failure left the workload on an image that must be taken back."""
+    failed = deployment.status is DeploymentStatus.FAILED and deployment.outcome not in _INCONCLUSIVE
+    return failed and not deployment.plan.rollback
+
+
+def _newest(record: Record) -> Mapping[str, Digest]:
+    return record.goods[0].digests if record.goods else {}
+
+
+def _as_decided(deployment: Deployment, digests: Mapping[str, Digest]) -> bool:
+    """Whether what the platform resolved is what was decided; a platform that cannot tell is believed."""
+    return all(
+        change.container not in digests or change.satisfied_by(digests[change.container])
+        for change in deployment.plan.changes
+    )
+
+
+def _outcome(deployment: Deployment, kind: Kind, reason: str, detail: Mapping[str, Any]) -> Outcome:
+    plan = deployment.plan
+    described = {
+        "changes": [
+            {"container": c.container, "tag": c.tag, "digest": c.digest, "image": c.image, "previous": c.previous}
+            for c in plan.changes
+        ],
+        "action": plan.action.value,
+        "why": plan.reason,
+        "began": deployment.began.isoformat(),
+        "ended": deployment.ended.isoformat() if deployment.ended else None,
+        "rollback": plan.rollback,
+        **detail,
+    }
+    return Outcome("deploy", reason, plan.correlation, plan.workload, kind, described)
