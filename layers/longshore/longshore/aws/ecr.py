@@ -1,0 +1,97 @@
+"""ECR as the registry of redeploy: tags resolved now, indexes checked whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from longshore.aws.errors import aws_errors
+from longshore.errors import GoneError, UpstreamError
+from longshore.images import MANIFESTS, Digest, Manifest, Repository
+from longshore.redeploy.decide import Candidate
+
+_BATCH = 100  # BatchGetImage takes at most a hundred image ids
+
+
+@dataclass(frozen=True, slots=True)
+class EcrImage:
+    """A tag resolved in ECR."""
+
+    candidate: Candidate
+    is_image: bool
+
+
+class EcrRegistry:
+    """Reads images of private repositories."""
+
+    def __init__(self, ecr: Any) -> None:
+        self._ecr = ecr
+
+    def resolve(self, repository: Repository, tag: str) -> EcrImage | None:
+        """What a tag points to now. An index counts as complete when ECR holds each of its image manifests."""
+        images, _ = self._get(repository, [{"imageTag": tag}])
+        if not images:
+            return None
+        try:
+            manifest = Manifest.parse(images[0]["imageManifest"], images[0].get("imageManifestMediaType"))
+        except (ValueError, KeyError) as error:
+            raise UpstreamError(f"{repository}:{tag} has a manifest that cannot be read: {error}") from error
+        candidate = Candidate(
+            tag=tag,
+            digest=str(images[0]["imageId"]["imageDigest"]),
+            platforms=manifest.children,
+            complete=self._complete(repository, manifest),
+        )
+        return EcrImage(candidate, manifest.is_image)
+
+    def _complete(self, repository: Repository, manifest: Manifest) -> bool:
+        wanted = sorted(set(manifest.children.values()))
+        for start in range(0, len(wanted), _BATCH):
+            ids = [{"imageDigest": digest} for digest in wanted[start : start + _BATCH]]
+            _, failures = self._get(repository, ids)
+            if failures:
+                return False
+        return True
+
+    def _get(self, repository: Repository, ids: Sequence[Mapping[str, str]]) -> tuple[list[Any], list[Any]]:
+        try:
+            with aws_errors():
+                answer = self._ecr.batch_get_image(
+                    registryId=repository.account,
+                    repositoryName=repository.name,
+                    imageIds=list(ids),
+                    acceptedMediaTypes=list(MANIFESTS),
+                )
+        except GoneError:
+            return [], list(ids)
+        return answer.get("images", []), answer.get("failures", [])
+
+    def tags(self, repository: Repository) -> Iterable[tuple[str, Digest, datetime]]:
+        """Every tag with its digest and the time its image was pushed; nothing for a repository that is gone."""
+        pages = self._ecr.get_paginator("describe_images").paginate(
+            registryId=repository.account,
+            repositoryName=repository.name,
+            filter={"tagStatus": "TAGGED"},
+            PaginationConfig={"PageSize": 1000},
+        )
+        try:
+            with aws_errors():
+                for page in pages:
+                    for image in page["imageDetails"]:
+                        for tag in image.get("imageTags", []):
+                            yield tag, image["imageDigest"], image["imagePushedAt"]
+        except GoneError:
+            return
+
+    def tags_of(self, repository: Repository, digest: Digest) -> Sequence[str]:
+        """The tags of one image; none when it is gone."""
+        try:
+            with aws_errors():
+                answer = self._ecr.describe_images(
+                    registryId=repository.account, repositoryName=repository.name, imageIds=[{"imageDigest": digest}]
+                )
+        except GoneError:
+            return []
+        return [tag for image in answer["imageDetails"] for tag in image.get("imageTags", [])]

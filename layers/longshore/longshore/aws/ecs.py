@@ -1,0 +1,318 @@
+"""ECS services: observe, apply, find, follow and stop deployments. The facts are those of aws.md B."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from longshore.aws.errors import aws_errors
+from longshore.errors import GoneError
+from longshore.events import ecs_service
+from longshore.workloads import (
+    HUMAN_TAG,
+    POLICY_TAG,
+    Action,
+    Controller,
+    Observation,
+    Plan,
+    PlatformKind,
+    Rollout,
+    RolloutStatus,
+    Workload,
+)
+
+_SERVICES = 10  # DescribeServices takes at most ten
+_TAG_VALUE = 256  # characters of an AWS tag value
+_REGISTERED = (
+    "family",
+    "taskRoleArn",
+    "executionRoleArn",
+    "networkMode",
+    "containerDefinitions",
+    "volumes",
+    "placementConstraints",
+    "requiresCompatibilities",
+    "cpu",
+    "memory",
+    "pidMode",
+    "ipcMode",
+    "proxyConfiguration",
+    "inferenceAccelerators",
+    "ephemeralStorage",
+    "runtimePlatform",
+    "enableFaultInjection",
+    "trustedExecutionConfiguration",
+)
+"""What RegisterTaskDefinition takes; all else in a description is read-only."""
+
+_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
+_STATUSES = {
+    "PENDING": RolloutStatus.RUNNING,
+    "IN_PROGRESS": RolloutStatus.RUNNING,
+    "SUCCESSFUL": RolloutStatus.SUCCEEDED,
+    "STOP_REQUESTED": RolloutStatus.STOPPED,
+    "STOPPED": RolloutStatus.STOPPED,
+    "ROLLBACK_REQUESTED": RolloutStatus.ROLLING_BACK,
+    "ROLLBACK_IN_PROGRESS": RolloutStatus.ROLLING_BACK,
+    "ROLLBACK_SUCCESSFUL": RolloutStatus.ROLLED_BACK,
+    "ROLLBACK_FAILED": RolloutStatus.ROLLBACK_FAILED,
+}
+
+
+class TaskDefinitions:
+    """Task definitions by ARN; a revision never changes, so each is read once in the life of the process."""
+
+    def __init__(self, ecs: Any, most: int = 512) -> None:
+        self._ecs = ecs
+        self._most = most
+        self._known: dict[str, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
+
+    def get(self, arn: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """The revision and its tags."""
+        if arn not in self._known:
+            with aws_errors():
+                answer = self._ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+            while len(self._known) >= self._most:
+                del self._known[next(iter(self._known))]
+            self._known[arn] = (answer["taskDefinition"], _tags(answer.get("tags")))
+        return self._known[arn]
+
+
+class EcsServices:
+    """The platform and the discovery of ECS services."""
+
+    def __init__(self, ecs: Any, tagging: Callable[[], Any], definitions: TaskDefinitions) -> None:
+        self._ecs = ecs
+        self._tagging = tagging  # built only for a sweep
+        self._definitions = definitions
+
+    def observe(self, arn: str) -> Observation:
+        """DescribeServices, DescribeServiceRevisions and, once per revision, DescribeTaskDefinition."""
+        _, _, cluster, name = ecs_service(arn)
+        with aws_errors():
+            answer = self._ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"])
+        found = self._observed(answer.get("services", []))
+        if not found:
+            raise GoneError(f"{arn} does not exist")
+        return found[0]
+
+    def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
+        """DescribeServices for ten of a cluster at a time, DescribeServiceRevisions for as many."""
+        clusters: dict[str, list[str]] = {}
+        for arn in arns:
+            _, _, cluster, name = ecs_service(arn)
+            clusters.setdefault(cluster, []).append(name)
+        found: list[Observation] = []
+        for cluster, names in clusters.items():
+            for start in range(0, len(names), _SERVICES):
+                found += self._survey(cluster, names[start : start + _SERVICES])
+        return found
+
+    def _survey(self, cluster: str, names: Sequence[str]) -> list[Observation]:
+        try:
+            with aws_errors():
+                answer = self._ecs.describe_services(cluster=cluster, services=list(names), include=["TAGS"])
+        except GoneError:
+            return []
+        return self._observed(answer.get("services", []))
+
+    def _observed(self, services: Sequence[Mapping[str, Any]]) -> list[Observation]:
+        revisions = {str(s["serviceArn"]): revision for s in services if (revision := _revision(s))}
+        digests = self._digests(list(revisions.values())) if revisions else {}
+        return [self._observation(s, digests.get(revisions.get(str(s["serviceArn"]), ""), {})) for s in services]
+
+    def _observation(self, service: Mapping[str, Any], running: Mapping[str, str]) -> Observation:
+        workload, definition, tags = self._described(service)
+        rolling = _rolling(service)
+        return Observation(
+            workload=workload,
+            controller=Controller(service.get("deploymentController", {}).get("type", "ECS")),
+            running=running,
+            human_tags=_human_tags(definition, tags),
+            platforms=_platforms(service, definition),
+            roles=tuple(str(definition[k]) for k in ("taskRoleArn", "executionRoleArn") if definition.get(k)),
+            rollout=service.get("currentServiceDeployment"),
+            rollout_active=rolling,
+            desired=int(service.get("desiredCount", 0)),
+            steady=not rolling and service.get("runningCount") == service.get("desiredCount"),
+            active=service.get("status") == "ACTIVE",
+        )
+
+    def _digests(self, revisions: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """The digest of each container by service revision."""
+        with aws_errors():
+            answer = self._ecs.describe_service_revisions(serviceRevisionArns=list(revisions))
+        return {
+            found["serviceRevisionArn"]: {
+                image["containerName"]: image["imageDigest"]
+                for image in found.get("containerImages", [])
+                if image.get("imageDigest")
+            }
+            for found in answer.get("serviceRevisions", [])
+        }
+
+    def apply(self, observation: Observation, plan: Plan, *, resumed: bool = False) -> str | None:
+        """UpdateService: a forced deployment of the same revision, or one of a revision whose images differ."""
+        _, _, cluster, name = ecs_service(plan.workload)
+        change: dict[str, Any] = {"forceNewDeployment": True}
+        if plan.action is Action.REVISE:
+            change["taskDefinition"] = self._revised(observation, plan, resumed)
+        with aws_errors():
+            answer = self._ecs.update_service(cluster=cluster, service=name, **change)
+        current = answer["service"].get("currentServiceDeployment")
+        return current if current != observation.rollout else None
+
+    def _revised(self, observation: Observation, plan: Plan, resumed: bool) -> str:
+        """The ARN of a revision with the plan's images; who died after registering it finds it again."""
+        wanted, tags = self._wanted(observation, plan)
+        if resumed:
+            with aws_errors():
+                latest = self._ecs.describe_task_definition(taskDefinition=wanted["family"])["taskDefinition"]
+            if _registrable(latest) == wanted:
+                return str(latest["taskDefinitionArn"])
+        if tags:
+            wanted["tags"] = [{"key": k, "value": v} for k, v in sorted(tags.items())]
+        with aws_errors():
+            answer = self._ecs.register_task_definition(**wanted)
+        return str(answer["taskDefinition"]["taskDefinitionArn"])
+
+    def _wanted(self, observation: Observation, plan: Plan) -> tuple[dict[str, Any], dict[str, str]]:
+        """The revision in use by the service, not the latest of its family, with other images (redeploy 8.8)."""
+        definition, tags = self._definitions.get(observation.workload.task_definition)
+        images = {change.container: change.image for change in plan.changes}
+        wanted = _registrable(definition)
+        wanted["containerDefinitions"] = [
+            {**container, "image": images[container["name"]]} if container["name"] in images else container
+            for container in definition["containerDefinitions"]
+        ]
+        carried = {k: v for k, v in tags.items() if not k.startswith("aws:") and k != HUMAN_TAG}
+        human = human_tag(plan, observation)
+        if 0 < len(human) <= _TAG_VALUE:  # what does not fit is found again by the tags of the digest
+            carried[HUMAN_TAG] = human
+        return wanted, carried
+
+    def find(self, arn: str, since: datetime, other_than: str | None) -> str | None:
+        """The newest service deployment created since, with a second of grace for rounded times."""
+        _, _, cluster, name = ecs_service(arn)
+        with aws_errors():
+            answer = self._ecs.list_service_deployments(
+                cluster=cluster, service=name, createdAt={"after": since - timedelta(seconds=1)}
+            )
+        found = [
+            d
+            for d in answer.get("serviceDeployments", [])
+            if d["serviceDeploymentArn"] != other_than and d["createdAt"] >= since - timedelta(seconds=1)
+        ]
+        found.sort(key=lambda d: d["createdAt"])
+        return str(found[-1]["serviceDeploymentArn"]) if found else None
+
+    def rollout(self, id: str) -> Rollout:
+        """DescribeServiceDeployments, and the digests of its target revision."""
+        with aws_errors():
+            answer = self._ecs.describe_service_deployments(serviceDeploymentArns=[id])
+        found = answer.get("serviceDeployments", [])
+        if not found:
+            return Rollout(id, RolloutStatus.GONE, "the platform keeps no record of it")
+        deployment = found[0]
+        target = deployment.get("targetServiceRevision", {}).get("arn")
+        reasons = (deployment.get("statusReason"), deployment.get("rollback", {}).get("reason"))
+        return Rollout(
+            id,
+            _STATUSES.get(deployment["status"], RolloutStatus.RUNNING),
+            next((str(r) for r in reasons if r), ""),
+            self._digests([target]).get(target, {}) if target else {},
+            tuple(deployment.get("alarms", {}).get("triggeredAlarmNames", [])),
+        )
+
+    def stop(self, id: str) -> None:
+        """StopServiceDeployment with rollback, which works even where the service has none configured."""
+        with aws_errors():
+            self._ecs.stop_service_deployment(serviceDeploymentArn=id, stopType="ROLLBACK")
+
+    def arns(self) -> Iterable[str]:
+        """GetResources by tag key, page after page."""
+        pages = (
+            self._tagging()
+            .get_paginator("get_resources")
+            .paginate(TagFilters=[{"Key": POLICY_TAG}], ResourceTypeFilters=["ecs:service"])
+        )
+        with aws_errors():
+            for page in pages:
+                for found in page["ResourceTagMappingList"]:
+                    yield str(found["ResourceARN"])
+
+    def _described(self, service: Mapping[str, Any]) -> tuple[Workload, Mapping[str, Any], Mapping[str, str]]:
+        arn = str(service["serviceArn"])
+        account, region, cluster, name = ecs_service(arn)
+        definition: Mapping[str, Any] = {}
+        tags: Mapping[str, str] = {}
+        if service.get("taskDefinition"):  # an EXTERNAL controller keeps it in its task sets
+            definition, tags = self._definitions.get(str(service["taskDefinition"]))
+        workload = Workload(
+            arn=arn,
+            platform=PlatformKind.ECS_SERVICE,
+            account=account,
+            region=region,
+            cluster=cluster,
+            name=name,
+            tags=_tags(service.get("tags")),
+            images={c["name"]: c["image"] for c in definition.get("containerDefinitions", []) if c.get("image")},
+            task_definition=str(service.get("taskDefinition", "")),
+        )
+        return workload, definition, tags
+
+
+def _registrable(definition: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: definition[key] for key in _REGISTERED if definition.get(key) not in (None, "")}
+
+
+def _revision(service: Mapping[str, Any]) -> str | None:
+    """The service revision with most tasks: what users are served by while a deployment runs."""
+    revisions = service.get("currentServiceRevisions") or []
+    return str(max(revisions, key=lambda r: int(r.get("runningTaskCount", 0)))["arn"]) if revisions else None
+
+
+def human_tag(plan: Plan, observation: Observation) -> str:
+    """The value of `longshore:tag`: ``container=tag`` for each container whose image is written by digest."""
+    known = dict(observation.human_tags)
+    for change in plan.changes:
+        known.pop(change.container, None)
+        if "@" in change.image and change.tag:
+            known[change.container] = change.tag
+    return " ".join(f"{container}={tag}" for container, tag in sorted(known.items()))
+
+
+def _human_tags(definition: Mapping[str, Any], tags: Mapping[str, str]) -> Mapping[str, str]:
+    pairs = (entry.partition("=") for entry in tags.get(HUMAN_TAG, "").split())
+    images = {c["name"]: c.get("image", "") for c in definition.get("containerDefinitions", [])}
+    return {name: tag for name, _, tag in pairs if tag and "@" in images.get(name, "")}
+
+
+def _tags(tags: Sequence[Mapping[str, str]] | None) -> Mapping[str, str]:
+    return {tag["key"]: tag.get("value", "") for tag in tags or []}
+
+
+def _platforms(service: Mapping[str, Any], definition: Mapping[str, Any]) -> frozenset[str]:
+    """What an image must offer; nothing is required where instances of unknown kind run it."""
+    runtime = definition.get("runtimePlatform") or {}
+    system = "windows" if str(runtime.get("operatingSystemFamily", "")).startswith("WINDOWS") else "linux"
+    architecture = _ARCHITECTURES.get(runtime.get("cpuArchitecture", ""))
+    if architecture is None and _fargate(service):
+        architecture = "amd64"  # Fargate's default
+    return frozenset({f"{system}/{architecture}"}) if architecture else frozenset()
+
+
+def _fargate(service: Mapping[str, Any]) -> bool:
+    providers = {p.get("capacityProvider") for p in service.get("capacityProviderStrategy") or []}
+    return service.get("launchType") == "FARGATE" or bool(providers & {"FARGATE", "FARGATE_SPOT"})
+
+
+def _rolling(service: Mapping[str, Any]) -> bool:
+    return (
+        any(
+            d.get("status") in ("PRIMARY", "ACTIVE") and d.get("rolloutState") == "IN_PROGRESS"
+            for d in service.get("deployments") or []
+        )
+        or len([d for d in service.get("deployments") or [] if d.get("status") in ("PRIMARY", "ACTIVE")]) > 1
+    )

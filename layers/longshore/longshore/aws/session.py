@@ -1,0 +1,33 @@
+"""One boto3 Session, and one client per service and Region, for the life of the process (local 3.2)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=15,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    user_agent_extra="longshore",
+)
+
+
+@cache
+def _session() -> boto3.session.Session:
+    return boto3.session.Session()
+
+
+@cache
+def client(service: str, region: str | None = None) -> Any:
+    """A boto3 client; made once, when first needed."""
+    return _session().client(service, region_name=region, config=_CONFIG)
+
+
+def forget_clients() -> None:
+    """Drops every client, so that another environment can be used by the same process."""
+    client.cache_clear()
+    _session.cache_clear()

@@ -1,0 +1,73 @@
+"""How a function takes a batch from its queue: each message on its own, bad ones counted, failed ones given back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from longshore.errors import BadEventError
+from longshore.events import Event
+from longshore.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from longshore.ports import Clock, Postponer
+
+_TIME_NEEDED_MS = 20_000
+"""With less time left than this, a message is put back as a new copy, which costs it no receive (design 4)."""
+
+Handle = Callable[[Event], list[Outcome]]
+
+
+class Intake:
+    """Takes SQS batches for one use case and answers as ReportBatchItemFailures wants it."""
+
+    def __init__(self, handle: Handle, postponer: Postponer, clock: Clock, logger: Logger, metrics: Metrics) -> None:
+        self._handle = handle
+        self._postponer = postponer
+        self._clock = clock
+        self._logger = logger
+        self._metrics = metrics
+
+    def take(self, batch: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Handles every record; answers the ids of those that must be tried again."""
+        failed = []
+        self._metrics.add_metric("Messages", MetricUnit.Count, len(batch["Records"]))
+        for record in batch["Records"]:
+            try:
+                self._one(record["body"], context)
+            except Exception as error:  # whatever it was, the other messages are not to blame
+                self._logger.exception(str(error)[:1000], extra={"message_id": record["messageId"]})
+                self._metrics.add_metric("MessagesFailed", MetricUnit.Count, 1)
+                failed.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failed}
+
+    def _one(self, text: str, context: LambdaContext) -> None:
+        try:
+            body = _body(text)
+            event = Event.parse(body)
+        except BadEventError as error:
+            self._logger.error(
+                f"BadEventError: {error}", extra={"field": error.field, "problem": error.problem, "event": text[:500]}
+            )
+            self._metrics.add_metric("BadEvents", MetricUnit.Count, 1)
+            return
+        if context.get_remaining_time_in_millis() < _TIME_NEEDED_MS:
+            self._postponer.postpone(event.body, self._clock.now())
+            return
+        self._logger.append_keys(correlation_id=event.correlation)
+        for outcome in self._handle(event):
+            self._logger.info(outcome.reason, extra={"outcome": outcome.to_log()})
+            self._metrics.add_metric(outcome.metric, MetricUnit.Count, outcome.count)
+
+
+def _body(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadEventError("body", f"is not JSON: {str(error)[:200]}") from None
