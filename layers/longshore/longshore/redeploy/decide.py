@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason
-from longshore.redeploy.order import follow, place, preference, unchanged
-from longshore.redeploy.policy import Policy, Write
+from longshore.redeploy.order import follow, place, preference, recency, unchanged
+from longshore.redeploy.policy import NewestPolicy, Policy, Write
 from longshore.redeploy.state import FREE, Approval, Candidate, Circumstances, Current, GateResult, Veto
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def choose(
     digest is answered once, the best first and the others by tag.
     """
     latest, outdated = _latest(candidates)
-    followed = [(each, follow(policy, current, each, circumstances.required_platforms)) for each in latest]
+    followed = _beside_current(
+        policy, current, [(each, follow(policy, current, each, circumstances.required_platforms)) for each in latest]
+    )
     wanted = [answer for answer in followed if answer[1].deploys]
     top = max((place(policy, each) for each, _ in wanted), default=None)
     rivals = [answer for answer in wanted if place(policy, answer[0]) == top]
@@ -69,6 +71,23 @@ def choose(
     others = [answer for answer in followed if not answer[1].deploys]
     others += [(each, Decision(Reason.SUPERSEDED, {"by": by or [each.tag]})) for each in beaten]
     return best + sorted(others, key=lambda answer: (answer[0].tag, answer[0].digest))
+
+
+def _beside_current(policy: Policy, current: Current, followed: list[Answer]) -> list[Answer]:
+    """Leaves out what `newest` orders before the current tag.
+
+    One tag alone is newer by definition; among several, what moved at an unknown time comes before what moved at a known
+    one, or two tags could replace each other for ever.
+    """
+    if not isinstance(policy, NewestPolicy) or not followed[1:]:
+        return followed
+    standing = [recency(each) for each, _ in followed if each.tag == current.tag]
+    standing += [recency(current)] if current.moved_at else []
+    older = Decision(Reason.SUPERSEDED, {"by": [current.tag]})
+    return [
+        (each, older if decision.deploys and any(recency(each) < moment for moment in standing) else decision)
+        for each, decision in followed
+    ]
 
 
 def _resolve(

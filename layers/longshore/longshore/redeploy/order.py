@@ -51,13 +51,18 @@ def follow(policy: Policy, current: Current, candidate: Candidate, platforms: It
 def place(policy: Policy, candidate: Candidate) -> Any:
     """The place in the policy's order of a candidate that `follow` would deploy; equal places are the same version."""
     if isinstance(policy, NewestPolicy):
-        return _recency(candidate)
+        return recency(candidate)
     if isinstance(policy, DigestPolicy):
         return 0
     assert isinstance(policy, SemverPolicy | NumericPolicy | CalverPolicy)  # `pin` deploys nothing
     key = _key(policy.options, candidate.tag)
     found = _read(policy, str(key))
     return found.precedence if isinstance(found, SemverTag) else found
+
+
+def recency(of: Candidate | Current) -> tuple[datetime, datetime, str]:
+    """When a tag moved, by Longshore's record; times that are not known come first, and the tag itself breaks ties."""
+    return of.moved_at or _NEVER, of.pushed_at or _NEVER, of.tag or ""
 
 
 def preference(current: Current, candidate: Candidate) -> tuple[bool, int, str]:
@@ -115,9 +120,9 @@ def _follow_newest(
         return _left_out(candidate.tag, "prefix", prefix=policy.prefix)
     if candidate.tag == current.tag:
         return _same_version(policy, current, candidate, platforms)
-    older = candidate.moved_at and current.moved_at and _recency(candidate) < _recency(current)
+    older = candidate.moved_at and current.moved_at and recency(candidate) < recency(current)
     if older and not policy.options.allow_downgrade:
-        return Decision(Reason.SUPERSEDED, {"by": current.tag})
+        return Decision(Reason.SUPERSEDED, {"by": [current.tag]})
     return _newer(current, candidate)
 
 
@@ -198,10 +203,6 @@ def _admits(prerelease: str, version: SemverTag) -> bool:
     if not version.prerelease or prerelease == "include":
         return True
     return prerelease == f"channel:{version.channel}"
-
-
-def _recency(of: Candidate | Current) -> tuple[datetime, datetime, str]:
-    return of.moved_at or _NEVER, of.pushed_at or _NEVER, of.tag or ""
 
 
 def _newer(current: Current, candidate: Candidate) -> Decision:

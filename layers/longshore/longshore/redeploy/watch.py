@@ -14,6 +14,7 @@ from longshore.errors import GoneError
 from longshore.events import DeploymentChanged, Event, Kind, WatchDue
 from longshore.outcomes import Outcome, announcements
 from longshore.ports import Good, Record
+from longshore.redeploy.telling import ended as told
 from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus
 
 if TYPE_CHECKING:
@@ -141,16 +142,16 @@ class Watcher:
             return self._failed(deployment, "alarms", {"alarms": list(rollout.alarms)}, now)
         if observation.steady:
             ended = deployment.ends(DeploymentStatus.VERIFIED, now, "verified")
-            return ended, _outcome(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified", {})
+            return ended, told(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified")
         patience = deployment.began + 4 * timedelta(seconds=max(deployment.soak_seconds, 300))
         if now < patience:  # too few tasks is no proof of failure: look again, then tell (redeploy 8.9: inconclusive)
             return replace(deployment, deadline=now + timedelta(seconds=max(deployment.soak_seconds, 60))), None
         ended = deployment.ends(DeploymentStatus.FAILED, now, "not-steady")
-        return ended, _outcome(ended, Kind.DEPLOYMENT_FAILED, "not-steady", {"desired": observation.desired})
+        return ended, told(ended, Kind.DEPLOYMENT_FAILED, "not-steady", desired=observation.desired)
 
     def _rolled_back(self, deployment: Deployment, rollout: Rollout, by: str, now: datetime) -> Step:
         ended = deployment.ends(DeploymentStatus.ROLLED_BACK, now, f"rolled-back-by-{by}")
-        return ended, _outcome(ended, Kind.DEPLOYMENT_ROLLED_BACK, ended.outcome, {"by": by, "why": rollout.reason})
+        return ended, told(ended, Kind.DEPLOYMENT_ROLLED_BACK, ended.outcome, by=by, why=rollout.reason)
 
     def _failed_or_superseded(self, deployment: Deployment, rollout: Rollout, now: datetime) -> Step:
         try:
@@ -166,11 +167,11 @@ class Watcher:
 
     def _superseded(self, deployment: Deployment, reason: str, detail: Mapping[str, Any], now: datetime) -> Step:
         ended = deployment.ends(DeploymentStatus.SUPERSEDED, now, reason)
-        return ended, _outcome(ended, Kind.DEPLOYMENT_SUPERSEDED, reason, detail)
+        return ended, told(ended, Kind.DEPLOYMENT_SUPERSEDED, reason, **detail)
 
     def _failed(self, deployment: Deployment, reason: str, detail: Mapping[str, Any], now: datetime) -> Step:
         ended = deployment.ends(DeploymentStatus.FAILED, now, reason)
-        return ended, _outcome(ended, Kind.DEPLOYMENT_FAILED, reason, detail)
+        return ended, told(ended, Kind.DEPLOYMENT_FAILED, reason, **detail)
 
     # -- what an end leads to ---------------------------------------------------------------------------------------
 
@@ -265,20 +266,3 @@ def _as_decided(deployment: Deployment, digests: Mapping[str, Digest]) -> bool:
         change.container not in digests or change.satisfied_by(digests[change.container])
         for change in deployment.plan.changes
     )
-
-
-def _outcome(deployment: Deployment, kind: Kind, reason: str, detail: Mapping[str, Any]) -> Outcome:
-    plan = deployment.plan
-    described = {
-        "changes": [
-            {"container": c.container, "tag": c.tag, "digest": c.digest, "image": c.image, "previous": c.previous}
-            for c in plan.changes
-        ],
-        "action": plan.action.value,
-        "why": plan.reason,
-        "began": deployment.began.isoformat(),
-        "ended": deployment.ended.isoformat() if deployment.ended else None,
-        "rollback": plan.rollback,
-        **detail,
-    }
-    return Outcome("deploy", reason, plan.correlation, plan.workload, kind, described)

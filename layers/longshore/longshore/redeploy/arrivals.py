@@ -1,0 +1,106 @@
+"""An image arrives: its tag settles, and is then resolved, whatever the event said (redeploy 8.2, 8.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from longshore.decisions import Reason
+from longshore.events import Cause
+from longshore.images import is_artifact_tag, is_index
+from longshore.ports import Head
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from longshore.events import Event, ImageMoved
+    from longshore.images import Repository
+    from longshore.redeploy.ports import Ports
+    from longshore.redeploy.state import Candidate
+
+SETTLE = timedelta(seconds=5)
+SETTLE_INDEX = timedelta(seconds=20)
+SETTLE_CAP_SECONDS = 120
+"""How long a tag must rest before it is acted on, and the most that further moves put it off (redeploy 8.3)."""
+
+_PATIENCE = timedelta(minutes=10)
+_RETRY = timedelta(seconds=15)
+_DOUBLINGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A tag that rests, resolved: to be decided on by whoever follows its repository."""
+
+    repository: Repository
+    candidate: Candidate
+    heads: Sequence[Head]
+
+
+class Arrivals:
+    """Turns moves of tags into arrivals, or into the reason why there is none (yet)."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._registry = ports.registry
+        self._heads = ports.heads
+        self._postponer = ports.postponer
+        self._clock = ports.clock
+
+    def of(self, event: Event, moved: ImageMoved) -> list[Arrival | Reason]:
+        """The arrivals of one event: mostly one; several where a restored image has several tags."""
+        if moved.tag is not None:
+            return [self._tagged(event, moved, moved.tag)]
+        if moved.cause is not Cause.RESTORE or moved.digest is None:
+            return [Reason.UNTAGGED]  # a child of an index, or an attestation
+        tags = self._registry.tags_of(moved.repository, moved.digest)
+        return [self._resolved(event, moved, tag) for tag in tags if not is_artifact_tag(tag)] or [Reason.UNTAGGED]
+
+    def _tagged(self, event: Event, moved: ImageMoved, tag: str) -> Arrival | Reason:
+        if is_artifact_tag(tag):
+            return Reason.ARTIFACT
+        now = self._clock.now()
+        if event.deferral is None and moved.digest is not None:
+            return self._settling(event, moved, tag, now) or self._resolved(event, moved, tag)
+        head = self._heads.get(moved.repository, tag)
+        waiting = event.deferral is None or event.deferral.reason == Reason.SETTLING
+        if head and now < head.settles and waiting:
+            return Reason.SUPERSEDED  # the later move sent its own copy
+        return self._resolved(event, moved, tag)
+
+    def _settling(self, event: Event, moved: ImageMoved, tag: str, now: datetime) -> Reason | None:
+        """Records the move and comes back when the tag has rested: an index is pushed in several steps."""
+        assert moved.digest is not None
+        rest = SETTLE_INDEX if is_index(moved.media_type) else SETTLE
+        seen = Head(moved.repository, tag, moved.digest, min(event.time, now), now + rest, now)
+        head = self._heads.observe(seen, SETTLE_CAP_SECONDS)
+        if head.settles <= now:
+            return None
+        self._postponer.postpone(event.deferred(head.settles, Reason.SETTLING.value, now), head.settles)
+        return Reason.SETTLING
+
+    def _resolved(self, event: Event, moved: ImageMoved, tag: str) -> Arrival | Reason:
+        resolved = self._registry.resolve(moved.repository, tag)
+        if resolved is None:
+            return Reason.IMAGE_MISSING
+        if not resolved.is_image:
+            return Reason.ARTIFACT
+        now, candidate = self._clock.now(), resolved.candidate
+        heads = {head.tag: head for head in self._heads.of(moved.repository)}
+        if tag not in heads or heads[tag].digest != candidate.digest:
+            seen = Head(moved.repository, tag, candidate.digest, now, now, now, source=moved.cause.value)
+            heads[tag] = self._heads.observe(seen, SETTLE_CAP_SECONDS)
+        if not candidate.complete and self._come_back(event, now):
+            return Reason.INCOMPLETE_INDEX
+        return Arrival(moved.repository, replace(candidate, moved_at=heads[tag].moved), list(heads.values()))
+
+    def _come_back(self, event: Event, now: datetime) -> bool:
+        """Comes back for an index whose images are still on their way; False once patience is over."""
+        first = event.deferral.first if event.deferral else now
+        if now - first >= _PATIENCE:
+            return False
+        count = event.deferral.deferrals if event.deferral else 0
+        until = min(now + _RETRY * 2 ** min(count, _DOUBLINGS), first + _PATIENCE)
+        self._postponer.postpone(event.deferred(until, Reason.INCOMPLETE_INDEX.value, now), until)
+        return True

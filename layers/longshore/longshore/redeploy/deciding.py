@@ -1,0 +1,271 @@
+"""Deciding on workloads, one by one, and acting on each decision: begin, wait, hold or let be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from longshore.decisions import Decision, Reason, Verdict
+from longshore.errors import ConflictError, GoneError, PermanentError, TransientError
+from longshore.events import Kind
+from longshore.images import is_artifact_tag
+from longshore.ports import Good
+from longshore.redeploy.deploying import Deployer, abandoned
+from longshore.redeploy.plan import Facts, again, cooled, propose, way_back
+from longshore.redeploy.state import Candidate
+from longshore.redeploy.telling import Teller, decided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from longshore.events import Event
+    from longshore.images import Repository
+    from longshore.outcomes import Outcome
+    from longshore.ports import Head, Record
+    from longshore.redeploy.arrivals import Arrival
+    from longshore.redeploy.plan import Proposal
+    from longshore.redeploy.policy import Profile
+    from longshore.redeploy.ports import Ports, Registry
+    from longshore.workloads import Observation, Plan, Workload
+
+_RESOLUTIONS = 4  # winners whose tag is gone are passed over this often
+_LOOK_AGAIN = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator's configuration and the stack's parameters say."""
+
+    profiles: Mapping[str, Profile]
+    passable: tuple[str, ...] = ()
+    observe_only: bool = False
+
+
+class Batch:
+    """What the decisions on one event share: heads, resolved candidates, the pause, and how many began."""
+
+    def __init__(self, event: Event, paused: str | None, arrival: Arrival | None = None) -> None:
+        self.event = event
+        self.paused = paused
+        self.begun = 0
+        self.tag = arrival.candidate.tag if arrival else None
+        self.heads: dict[Repository, Sequence[Head]] = {}
+        self._resolved: dict[tuple[Repository, str], Candidate | None] = {}
+        if arrival:
+            self.heads[arrival.repository] = arrival.heads
+            self._resolved[arrival.repository, arrival.candidate.tag] = arrival.candidate
+
+    def candidates(self, repository: Repository) -> list[Candidate]:
+        """Every tag that the ledger knows, each as the registry resolved it where that was asked."""
+        found = []
+        for head in self.heads[repository]:
+            key = (repository, head.tag)
+            if key not in self._resolved:
+                found.append(Candidate(head.tag, head.digest, moved_at=head.moved))
+            elif resolved := self._resolved[key]:
+                found.append(replace(resolved, moved_at=head.moved))
+        return [candidate for candidate in found if not is_artifact_tag(candidate.tag)]
+
+    def unresolved(self, proposal: Proposal, workload: Workload) -> list[tuple[Repository, str]]:
+        """The candidates that a proposal wants something of, though the registry was not asked for them."""
+        followed = workload.followed
+        wanted = [
+            (repository, candidate.tag)
+            for container, candidate, decision in proposal.decisions
+            if candidate and decision.verdict is not Verdict.SKIP and (repository := followed[container].repository)
+        ]
+        return [key for key in wanted if key not in self._resolved]
+
+    def resolve(self, registry: Registry, key: tuple[Repository, str]) -> None:
+        """Asks the registry; a tag that is gone, or no image, is no candidate."""
+        resolved = registry.resolve(*key)
+        self._resolved[key] = resolved.candidate if resolved and resolved.is_image else None
+
+
+class Decider:
+    """Observes a workload, has it decided on, and sees to what follows. Repeating it changes nothing."""
+
+    def __init__(self, ports: Ports, rules: Rules, teller: Teller) -> None:
+        self._platform = ports.platform
+        self._registry = ports.registry
+        self._heads = ports.heads
+        self._index = ports.index
+        self._records = ports.records
+        self._switches = ports.switches
+        self._postponer = ports.postponer
+        self._clock = ports.clock
+        self._rules = rules
+        self._teller = teller
+        self._deployer = Deployer(ports, teller)
+
+    def each(self, event: Event, workloads: Sequence[Workload], arrival: Arrival | None = None) -> list[Outcome]:
+        """Decides on every workload; one that fails stops no other, and has the message tried again."""
+        if not workloads:
+            return []
+        batch = Batch(event, self._switches.paused(), arrival)
+        outcomes: list[Outcome] = []
+        failures: list[TransientError] = []
+        for workload in workloads:
+            try:
+                outcomes += self._one(batch, workload)
+            except GoneError:
+                self._index.remove(workload.arn)
+            except TransientError as error:
+                failures.append(error)
+            except PermanentError as error:
+                outcomes += self._teller.refuse(event, workload.arn, error)
+        if failures:
+            raise failures[0]
+        return outcomes
+
+    def observed(self, event: Event, observations: Iterable[Observation]) -> list[Outcome]:
+        """Decides on workloads that were observed already: those that lag behind what the ledger knows."""
+        batch = Batch(event, self._switches.paused())
+        outcomes: list[Outcome] = []
+        for observation in observations:
+            try:
+                outcomes += self._decide(batch, observation)
+            except PermanentError as error:
+                outcomes += self._teller.refuse(event, observation.workload.arn, error)
+        return outcomes
+
+    def asked(self, event: Event, workload: Workload, reason: Reason) -> list[Outcome]:
+        """A way back, a heal or a retirement: decided on like everything else, and refused like everything else."""
+        batch = Batch(event, self._switches.paused())
+        observation = self._platform.observe(workload.arn)
+        record = self._records.get(workload.arn)
+        if abandoned(record, self._clock.now()):
+            return self._resume(batch, observation, record)
+        facts = self._facts(batch, observation, record, {})
+        proposal = (way_back if reason is Reason.ROLLBACK else again)(facts, event.correlation, reason)
+        decision = proposal.leading or Decision(Reason.SAME_DIGEST)
+        if decision.deploys and proposal.plan:
+            return self._begin(batch, facts, proposal, proposal.plan)
+        outcomes = self._stay(batch, record, proposal, decision)
+        return outcomes + self._decide(batch, observation) if record.pending else outcomes
+
+    def _one(self, batch: Batch, known: Workload) -> list[Outcome]:
+        observation = self._platform.observe(known.arn)
+        if not observation.active:
+            raise GoneError(f"{known.arn} is not active")
+        if observation.workload.policy is None:
+            self._index.remove(known.arn)
+        elif _differs(known, observation.workload):
+            self._index.put(observation.workload)
+        return self._decide(batch, observation)
+
+    def _decide(self, batch: Batch, observation: Observation) -> list[Outcome]:
+        record = self._records.get(observation.workload.arn)
+        if abandoned(record, self._clock.now()):
+            return self._resume(batch, observation, record)
+        self._first_good(record, observation)
+        facts, proposal = self._proposal(batch, observation, record)
+        decision = proposal.leading
+        if decision is None:
+            return []
+        if decision.deploys and proposal.plan:
+            capped = self._deployer.capped(batch.begun, facts)
+            if capped:
+                return self._wait(batch, facts, proposal, capped)
+            return self._begin(batch, facts, proposal, proposal.plan)
+        if decision.verdict is Verdict.WAIT and decision.reason is not Reason.INCOMPLETE_INDEX:
+            return self._wait(batch, facts, proposal, decision)
+        if record.pending and decision.verdict is Verdict.SKIP:
+            self._records.forget(record.arn, record.pending)
+        return self._stay(batch, record, proposal, decision)
+
+    def _resume(self, batch: Batch, observation: Observation, record: Record) -> list[Outcome]:
+        """First what another invocation left behind, then what this event is about."""
+        outcomes = self._deployer.resume(batch.event, observation, record)
+        return outcomes + self._decide(batch, observation)
+
+    def _begin(self, batch: Batch, facts: Facts, proposal: Proposal, plan: Plan) -> list[Outcome]:
+        try:
+            outcomes = self._deployer.begin(batch.event, facts, plan)
+        except ConflictError:
+            return self._wait(batch, facts, proposal, Decision(Reason.DEPLOYMENT_IN_PROGRESS, {"by": "Longshore"}))
+        batch.begun += 1
+        if facts.record.pending:
+            self._records.forget(facts.record.arn, facts.record.pending)
+        return outcomes
+
+    def _facts(
+        self,
+        batch: Batch,
+        observation: Observation,
+        record: Record,
+        candidates: Mapping[Repository, Sequence[Candidate]],
+    ) -> Facts:
+        return Facts(
+            observation=observation,
+            record=record,
+            candidates=candidates,
+            now=self._clock.now(),
+            heads={(head.repository, head.tag): head for heads in batch.heads.values() for head in heads},
+            profiles=self._rules.profiles,
+            passable=self._rules.passable,
+            paused=batch.paused,
+            observe_only=self._rules.observe_only,
+        )
+
+    def _proposal(self, batch: Batch, observation: Observation, record: Record) -> tuple[Facts, Proposal]:
+        """Proposes on what the ledger knows; a winner is resolved in the registry before it is believed."""
+        repositories = observation.workload.repositories
+        for repository in repositories - batch.heads.keys():
+            batch.heads[repository] = self._heads.of(repository)
+        for _ in range(_RESOLUTIONS):
+            facts = self._facts(batch, observation, record, {r: batch.candidates(r) for r in repositories})
+            proposal = propose(facts, batch.event.correlation)
+            unresolved = batch.unresolved(proposal, observation.workload)
+            if not unresolved:
+                break
+            for key in unresolved:
+                batch.resolve(self._registry, key)
+        return facts, proposal
+
+    def _first_good(self, record: Record, observation: Observation) -> None:
+        """The first steady digests observed are the first last known good ones (design 6.1)."""
+        if not record.goods and observation.steady and observation.running and observation.desired > 0:
+            self._records.good(record.arn, [Good(observation.running, self._clock.now())])
+
+    def _wait(self, batch: Batch, facts: Facts, proposal: Proposal, decision: Decision) -> list[Outcome]:
+        """Remembers what is waited for, and sees to it that somebody looks again."""
+        workload, now = facts.observation.workload, facts.now
+        for container, candidate, each in proposal.decisions:
+            repository = workload.followed[container].repository if container else None
+            if candidate and repository and each.verdict in (Verdict.WAIT, Verdict.DEPLOY):
+                self._records.remember(workload.arn, repository, candidate.tag, now)
+        until = _until(facts, decision)
+        if decision.reason is Reason.DEPLOYMENT_IN_PROGRESS and not self._under_way(facts.observation):
+            until = now + _LOOK_AGAIN  # it ended while we wrote, so nobody else will look
+        if until is not None:
+            detail = {"workload": workload.arn, "reason": "pending"}
+            self._postponer.postpone(batch.event.message("Redeploy Requested", detail, now), until)
+        return [decided(batch.event, batch.tag, proposal, decision)]
+
+    def _under_way(self, observation: Observation) -> bool:
+        deployment = self._records.get(observation.workload.arn).deployment
+        return observation.rollout_active or bool(deployment and deployment.status.active)
+
+    def _stay(self, batch: Batch, record: Record, proposal: Proposal, decision: Decision) -> list[Outcome]:
+        """Nothing is done; a hold is told, once."""
+        outcome = decided(batch.event, batch.tag, proposal, decision)
+        quiet = decision.verdict is Verdict.WAIT and decision.reason is not Reason.INCOMPLETE_INDEX
+        if decision.verdict is Verdict.SKIP or quiet:
+            return [outcome]
+        kind = Kind.DEPLOYMENT_PLANNED if decision.reason is Reason.OBSERVE_ONLY else Kind.DEPLOYMENT_HELD
+        digests = sorted({str(c.digest) for _, c, d in proposal.decisions if c and d.verdict is not Verdict.SKIP})
+        return self._teller.tell_once(record, replace(outcome, kind=kind), f"{decision.reason} {digests}")
+
+
+def _differs(known: Workload, seen: Workload) -> bool:
+    ours = {key: value for key, value in seen.tags.items() if key.startswith("longshore:")}
+    return replace(known, tags={}) != replace(seen, tags={}) or dict(known.tags) != ours
+
+
+def _until(facts: Facts, decision: Decision) -> datetime | None:
+    if decision.reason is Reason.COOLDOWN:
+        return cooled(facts)
+    until = decision.detail.get("until")
+    return datetime.fromisoformat(str(until)) if until else None

@@ -1,0 +1,113 @@
+"""Beginning a deployment exactly once, though the function may die at any line (redeploy 8.2, design 5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from longshore.decisions import Decision, Reason
+from longshore.errors import PermanentError, TransientError
+from longshore.redeploy.plan import pacing_of
+from longshore.redeploy.telling import begun, failed
+from longshore.workloads import Deployment, DeploymentStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from longshore.events import Event
+    from longshore.outcomes import Outcome
+    from longshore.ports import Record
+    from longshore.redeploy.plan import Facts
+    from longshore.redeploy.ports import Ports
+    from longshore.redeploy.telling import Teller
+    from longshore.workloads import Observation, Plan
+
+_LEASE = timedelta(seconds=150)  # longer than the function may run
+
+
+class Deployer:
+    """Claims a workload, asks the platform, and records. It decides nothing."""
+
+    def __init__(self, ports: Ports, teller: Teller) -> None:
+        self._platform = ports.platform
+        self._records = ports.records
+        self._switches = ports.switches
+        self._reminder = ports.reminder
+        self._clock = ports.clock
+        self._teller = teller
+
+    def begin(self, event: Event, facts: Facts, plan: Plan) -> list[Outcome]:
+        """Claims the workload, sets the alarm clock, asks the platform, and records: in this order.
+
+        Raises ConflictError when somebody else claimed it since `facts` were read.
+        """
+        now = self._clock.now()
+        pacing = pacing_of(facts)
+        previous = facts.record.deployment
+        deployment = Deployment(
+            plan,
+            DeploymentStatus.STARTING,
+            began=now,
+            deadline=now + timedelta(seconds=pacing.timeout),
+            soak_seconds=pacing.soak,
+            lease=now + _LEASE,
+            version=previous.version + 1 if previous else 1,
+            before=facts.observation.rollout,
+        )
+        self._records.begin(deployment, previous)
+        self._reminder.postpone(event.message("Watch Due", {"workload": plan.workload}, now), deployment.deadline)
+        return self._apply(event, facts.observation, deployment, facts.record, resumed=False)
+
+    def resume(self, event: Event, observation: Observation, record: Record) -> list[Outcome]:
+        """Goes on where another invocation died: adopts what it asked for, or asks for it (the same plan)."""
+        deployment = record.deployment
+        assert deployment is not None  # `abandoned` said so
+        claimed = self._records.advance(replace(deployment, lease=self._clock.now() + _LEASE))
+        rollout = self._platform.find(deployment.plan.workload, deployment.began, deployment.before)
+        if rollout:
+            return self._started(replace(claimed, rollout=rollout), record)
+        return self._apply(event, observation, claimed, record, resumed=True)
+
+    def capped(self, begun_before: int, facts: Facts) -> Decision | None:
+        """The blast radius: how many deployments one push, one hour and one cluster may begin (design 10)."""
+        pacing = pacing_of(facts)
+        cluster = facts.observation.workload.cluster
+        if begun_before >= pacing.per_push:
+            until = facts.now + timedelta(minutes=1)
+        elif not (
+            self._switches.count("all", facts.now, pacing.per_hour)
+            and self._switches.count(f"cluster/{cluster}", facts.now, pacing.per_hour)
+        ):
+            until = facts.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        else:
+            return None
+        return Decision(Reason.RATE_CAPPED, {"until": until.isoformat()})
+
+    def _apply(
+        self, event: Event, observation: Observation, deployment: Deployment, record: Record, *, resumed: bool
+    ) -> list[Outcome]:
+        now = self._clock.now()
+        try:
+            rollout = self._platform.apply(observation, deployment.plan, resumed=resumed)
+        except TransientError:
+            self._records.advance(replace(deployment, lease=now))  # whoever retries need not wait for us
+            raise
+        except PermanentError as error:
+            outcomes = self._teller.tell([failed(event, deployment.plan.workload, error)])
+            self._records.advance(deployment.ends(DeploymentStatus.FAILED, now, "refused"))
+            return outcomes
+        return self._started(replace(deployment, rollout=rollout), record)
+
+    def _started(self, deployment: Deployment, record: Record) -> list[Outcome]:
+        outcomes = self._teller.tell([begun(deployment)])
+        self._records.advance(replace(deployment, status=DeploymentStatus.STARTED))
+        return outcomes
+
+
+def abandoned(record: Record, now: datetime) -> bool:
+    """Whether a deployment was claimed by somebody who can no longer be at it."""
+    deployment = record.deployment
+    if deployment is None or deployment.status is not DeploymentStatus.STARTING:
+        return False
+    return deployment.lease is None or now >= deployment.lease

@@ -1,0 +1,103 @@
+"""What redeploy tells: outcomes from proposals and deployments, published before they are recorded (design 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from longshore.decisions import Verdict
+from longshore.events import Kind
+from longshore.outcomes import Outcome, announcements
+
+if TYPE_CHECKING:
+    from longshore.decisions import Decision, Reason
+    from longshore.errors import PermanentError
+    from longshore.events import Event, ImageMoved
+    from longshore.ports import Record
+    from longshore.redeploy.plan import Proposal
+    from longshore.redeploy.ports import Ports
+    from longshore.workloads import Deployment
+
+_SHOWN = 20  # candidates in one event
+
+
+class Teller:
+    """Publishes outcomes; what stays true is told once."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._publisher = ports.publisher
+        self._records = ports.records
+
+    def tell(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Publishes what concerns somebody, and answers all of it."""
+        if found := announcements(outcomes):
+            self._publisher.publish(found)
+        return outcomes
+
+    def tell_once(self, record: Record, outcome: Outcome, what: str) -> list[Outcome]:
+        """Tells what stays true until something changes; a sweep would otherwise repeat it every hour."""
+        if record.told == what:
+            return [replace(outcome, kind=None)]
+        self.tell([outcome])
+        self._records.tell(record.arn, what)
+        return [outcome]
+
+    def refuse(self, event: Event, arn: str, error: PermanentError) -> list[Outcome]:
+        """Tells that a workload could not be handled, once for the same error."""
+        return self.tell_once(self._records.get(arn), failed(event, arn, error), f"refused {error}"[:512])
+
+
+def skipped(event: Event, moved: ImageMoved, reason: Reason) -> Outcome:
+    """An image that no workload is asked about."""
+    detail = {"repository": str(moved.repository), "tag": moved.tag, "digest": moved.digest}
+    return Outcome(reason.verdict.value, reason.value, event.correlation, detail=detail)
+
+
+def failed(event: Event, arn: str, error: PermanentError) -> Outcome:
+    """A workload that the platform refused to deploy, or even to show."""
+    detail = {"why": str(error)[:1000], "error": type(error).__name__}
+    return Outcome("hold", "refused", event.correlation, arn, Kind.DEPLOYMENT_FAILED, detail)
+
+
+def decided(event: Event, tag: str | None, proposal: Proposal, decision: Decision) -> Outcome:
+    """The leading decision, and beside it what was decided on the tag that the event named."""
+    shown = [
+        {"container": container, "tag": candidate.tag, "digest": candidate.digest, "reason": each.reason.value}
+        for container, candidate, each in proposal.decisions
+        if candidate and (each.verdict is not Verdict.SKIP or candidate.tag == tag)
+    ]
+    detail = {**decision.detail, "candidates": shown[:_SHOWN]}
+    return Outcome(decision.verdict.value, decision.reason.value, event.correlation, proposal.workload, detail=detail)
+
+
+def begun(deployment: Deployment) -> Outcome:
+    """A deployment that the platform accepted."""
+    detail = {**described(deployment), "rollout": deployment.rollout, "deadline": deployment.deadline.isoformat()}
+    plan = deployment.plan
+    return Outcome("deploy", plan.reason, plan.correlation, plan.workload, Kind.DEPLOYMENT_STARTED, detail)
+
+
+def ended(deployment: Deployment, kind: Kind, reason: str, **detail: Any) -> Outcome:
+    """A deployment that is over; `reason` says how."""
+    times = {
+        "began": deployment.began.isoformat(),
+        "ended": deployment.ended.isoformat() if deployment.ended else None,
+    }
+    plan = deployment.plan
+    return Outcome(
+        "deploy", reason, plan.correlation, plan.workload, kind, {**described(deployment), **times, **detail}
+    )
+
+
+def described(deployment: Deployment) -> dict[str, Any]:
+    """What a deployment changes: the members that all of its events share."""
+    plan = deployment.plan
+    return {
+        "action": plan.action.value,
+        "decision": plan.reason,
+        "rollback": plan.rollback,
+        "changes": [
+            {"container": c.container, "tag": c.tag, "digest": c.digest, "image": c.image, "previous": c.previous}
+            for c in plan.changes
+        ],
+    }
