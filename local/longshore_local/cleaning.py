@@ -1,0 +1,75 @@
+"""Bringing one account and Region back to what it was after the stack was made."""
+
+from typing import TYPE_CHECKING
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.ecr.models import ecr_backends
+from moto.ecs.models import ecs_backends
+from moto.events.models import events_backends
+from moto.scheduler.models import scheduler_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+from moto.ssm.models import ssm_backends
+
+if TYPE_CHECKING:
+    from moto.core.base_backend import BaseBackend
+
+
+class Leftovers:
+    """Remembers what there is when it is made; `clear` removes everything that came later."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self._sqs = sqs_backends[account][region]
+        self._events = events_backends[account][region]
+        self._scheduler = scheduler_backends[account][region]
+        self._sns = sns_backends[account][region]
+        self._tables = dynamodb_backends[account][region].tables
+        self._emptied: list[BaseBackend] = [
+            ecs_backends[account][region],
+            ecr_backends[account][region],
+            ssm_backends[account][region],
+        ]
+        self._queues = set(self._sqs.queues)
+        self._topics = set(self._sns.topics)
+        self._known_tables = set(self._tables)
+        self._rules = {name: set(bus.rules) for name, bus in self._events.event_buses.items()}
+        self._schedules = {name: set(group.schedules) for name, group in self._scheduler.schedule_groups.items()}
+
+    def clear(self) -> None:
+        """Empties queues, tables, clusters and repositories; removes queues, topics, rules, schedules made since."""
+        self._clear_queues()
+        self._clear_tables()
+        for name in self._sns.topics.keys() - self._topics:
+            self._sns.delete_topic(name)
+        self._clear_buses()
+        self._clear_schedules()
+        for backend in self._emptied:
+            backend.reset()
+
+    def _clear_queues(self) -> None:
+        for name in self._sqs.queues.keys() - self._queues:
+            del self._sqs.queues[name]
+        for queue in self._sqs.queues.values():
+            queue._messages = []
+            queue._pending_messages = set()
+            queue.deleted_messages = set()
+
+    def _clear_tables(self) -> None:
+        for name in self._tables.keys() - self._known_tables:
+            del self._tables[name]
+        for table in self._tables.values():
+            table.items.clear()
+
+    def _clear_buses(self) -> None:
+        for name in self._events.event_buses.keys() - self._rules:
+            del self._events.event_buses[name]
+        for name, bus in self._events.event_buses.items():
+            for rule in bus.rules.keys() - self._rules[name]:
+                del bus.rules[rule]
+
+    def _clear_schedules(self) -> None:
+        for name in self._scheduler.schedule_groups.keys() - self._schedules:
+            del self._scheduler.schedule_groups[name]
+        for name, group in self._scheduler.schedule_groups.items():
+            for schedule in group.schedules.keys() - self._schedules[name]:
+                del group.schedules[schedule]
