@@ -1,0 +1,43 @@
+"""ECS errors with the codes and texts that AWS answers."""
+
+from moto.ecs.exceptions import ECSException
+
+
+def invalid_parameter(message: str) -> ECSException:
+    """InvalidParameterException."""
+    return ECSException("InvalidParameterException", message)
+
+
+def client(message: str) -> ECSException:
+    """ClientException."""
+    return ECSException("ClientException", message)
+
+
+def conflict(message: str) -> ECSException:
+    """ConflictException."""
+    return ECSException("ConflictException", message)
+
+
+def cluster_not_found() -> ECSException:
+    """ClusterNotFoundException."""
+    return ECSException("ClusterNotFoundException", "Cluster not found.")
+
+
+def service_not_found() -> ECSException:
+    """ServiceNotFoundException."""
+    return ECSException("ServiceNotFoundException", "Service not found.")
+
+
+def service_not_active() -> ECSException:
+    """ServiceNotActiveException."""
+    return ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
+
+
+def service_deployment_not_found() -> ECSException:
+    """ServiceDeploymentNotFoundException."""
+    return ECSException("ServiceDeploymentNotFoundException", "Service deployment not found.")
+
+
+def resource_not_found(arn: str) -> ECSException:
+    """ResourceNotFoundException."""
+    return ECSException("ResourceNotFoundException", f"The specified resource could not be found: {arn}")

@@ -1,0 +1,229 @@
+"""The service scheduler: keeps every deployment of a service at the number of tasks that it should have."""
+
+from functools import partial
+from math import ceil
+from typing import Protocol
+
+from longshore_local.ecs import events, identifiers
+from longshore_local.ecs.deployments import Deployment
+from longshore_local.ecs.engine import Engine
+from longshore_local.ecs.launching import Launcher
+from longshore_local.ecs.orders import LaunchOrder
+from longshore_local.ecs.services import Service
+from longshore_local.ecs.tasks import Task
+
+START_FAILURES_BEFORE_THROTTLING = 3
+
+
+class RolloutListener(Protocol):
+    """Who follows the deployments of services."""
+
+    def task_failed(self, service: Service, entry: Deployment) -> None:
+        """A task of this deployment failed before it was healthy."""
+        ...
+
+    def task_passed(self, service: Service, entry: Deployment) -> None:
+        """A task of this deployment is healthy."""
+        ...
+
+    def counts_changed(self, service: Service) -> None:
+        """The scheduler has done what it can for now."""
+        ...
+
+
+class Scheduler:
+    """Launches and stops the tasks of services (aws B3: minimum and maximum percent)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._launcher = Launcher(engine, self)
+        self._rollouts: RolloutListener | None = None
+
+    @property
+    def launcher(self) -> Launcher:
+        """What starts and stops single tasks."""
+        return self._launcher
+
+    def follow(self, rollouts: RolloutListener) -> None:
+        """Names the listener; the two need each other."""
+        self._rollouts = rollouts
+
+    def reconcile(self, service: Service) -> None:
+        """Brings the tasks of a service nearer to what is wanted; called after every change."""
+        service.deployments = [entry for entry in service.deployments if entry.status == "PRIMARY" or entry.tasks]
+        primary = service.primary
+        if service.status != "ACTIVE" or primary is None:
+            self._drain(service)
+            return
+        primary.desired = service.desired_count
+        sources = [entry for entry in service.deployments if entry is not primary]
+        if _side_by_side(service):
+            self._fill(service, primary, service.desired_count)
+            for entry in sources:
+                self._keep_source(service, entry, service.desired_count)
+        else:
+            self._roll(service, primary, sources)
+        if self._rollouts is not None:
+            self._rollouts.counts_changed(service)
+
+    def task_healthy(self, task: Task) -> None:
+        """A service's task has become healthy."""
+        service, entry = task.service, task.deployment
+        if service is None or entry is None:
+            return
+        entry.failed = 0
+        entry.impaired = False
+        if self._rollouts is not None:
+            self._rollouts.task_passed(service, entry)
+        self.reconcile(service)
+
+    def task_stopped(self, task: Task, *, failed: bool) -> None:
+        """A service's task has stopped, and may have to be replaced."""
+        service, entry = task.service, task.deployment
+        if service is None or entry is None:
+            return
+        entry.tasks.remove(task)
+        service.steady = False
+        if failed:
+            self._count_failure(service, entry)
+        self.reconcile(service)
+
+    def stop_pending(self, service: Service, entry: Deployment) -> None:
+        """Stops the tasks of a deployment that are not healthy yet."""
+        for task in entry.kept:
+            if not task.healthy:
+                self._stop(service, task)
+
+    def _count_failure(self, service: Service, entry: Deployment) -> None:
+        entry.failed += 1
+        if entry.failed >= START_FAILURES_BEFORE_THROTTLING and entry.launching:
+            self._throttle(service, entry)
+        if self._rollouts is not None:
+            self._rollouts.task_failed(service, entry)
+
+    def _throttle(self, service: Service, entry: Deployment) -> None:
+        now = self._engine.now()
+        if not entry.impaired:
+            entry.impaired = True
+            service.tell("is unable to consistently start tasks successfully.", now, identifiers.uuid())
+            name = "SERVICE_TASK_START_IMPAIRED"
+            self._engine.send(events.service_action(service.arn, service.cluster_arn, name, now))
+        if entry.launch_timer is None:
+            durations = self._engine.durations
+            doublings = min(entry.failed - START_FAILURES_BEFORE_THROTTLING, 16)
+            pause = min(durations.restart * 2**doublings, durations.restart_limit)
+            entry.launch_timer = self._engine.after(pause, partial(self._launch_again, service, entry))
+
+    def _launch_again(self, service: Service, entry: Deployment) -> None:
+        entry.launch_timer = None
+        self.reconcile(service)
+
+    def _roll(self, service: Service, primary: Deployment, sources: list[Deployment]) -> None:
+        desired = service.desired_count
+        configuration = service.settings["deploymentConfiguration"]
+        least = ceil(desired * configuration["minimumHealthyPercent"] / 100)
+        most = desired * configuration["maximumPercent"] // 100
+        missing = desired - len(primary.kept) if primary.launching else 0
+        room = most - sum(len(entry.kept) for entry in service.deployments)
+        if missing > 0 and room < missing:
+            healthy = sum(entry.healthy for entry in service.deployments)
+            freed = self._stop_some(service, sources, min(healthy - least, missing - max(room, 0)))
+            room += freed
+        self._fill(service, primary, min(desired, len(primary.kept) + max(room, 0)))
+        self._retire(service, sources, keep=max(0, desired - primary.healthy), refill=not primary.launching)
+
+    def _retire(self, service: Service, sources: list[Deployment], *, keep: int, refill: bool) -> None:
+        for entry in sources:
+            if refill:
+                self._keep_source(service, entry, keep)
+        surplus = sum(len(entry.kept) for entry in sources) - keep
+        self._stop_some(service, sources, surplus)
+        for entry in sources:
+            entry.desired = len(entry.kept)
+
+    def _keep_source(self, service: Service, entry: Deployment, count: int) -> None:
+        """Only a deployment that has been completed is worth new tasks while another one is under way."""
+        if entry.rollout_state == "COMPLETED":
+            entry.desired = count
+            self._fill(service, entry, count)
+
+    def _fill(self, service: Service, entry: Deployment, count: int) -> None:
+        kept = entry.kept
+        if len(kept) > entry.desired:
+            for task in _expendable(kept)[: len(kept) - entry.desired]:
+                self._stop(service, task)
+            return
+        if entry.launch_timer is not None or not (entry.launching or entry.rollout_state == "COMPLETED"):
+            return
+        missing = count - len(kept)
+        for _ in range(missing):
+            entry.tasks.append(self._launcher.launch(order_of(service, entry)))
+        if missing > 0:
+            started = ", ".join(f"(task {task.id})" for task in entry.tasks[-missing:])
+            service.steady = False
+            service.tell(f"has started {missing} tasks: {started}.", self._engine.now(), identifiers.uuid())
+
+    def _stop_some(self, service: Service, entries: list[Deployment], count: int) -> int:
+        kept = _expendable([task for entry in entries for task in entry.kept])
+        chosen = kept[: max(count, 0)]
+        for task in chosen:
+            self._stop(service, task)
+        return len(chosen)
+
+    def _stop(self, service: Service, task: Task) -> None:
+        entry = service.primary or task.deployment
+        reason = f"Scaling activity initiated by (deployment {entry.id if entry else task.started_by})"
+        self._launcher.stop(task, "ServiceSchedulerInitiated", reason)
+
+    def _drain(self, service: Service) -> None:
+        for entry in service.deployments:
+            entry.desired = 0
+            for task in entry.kept:
+                self._stop(service, task)
+        if service.status == "DRAINING" and not any(entry.tasks for entry in service.deployments):
+            service.status = "INACTIVE"
+            service.deployments = []
+            service.tags = []
+
+
+def order_of(service: Service, entry: Deployment) -> LaunchOrder:
+    """What a task of this deployment is started from."""
+    revision = entry.revision
+    propagated = {"SERVICE": service.tags, "TASK_DEFINITION": revision.definition.tags}
+    settings = {**revision.settings, "enableExecuteCommand": service.settings.get("enableExecuteCommand", False)}
+    return LaunchOrder(
+        account=service.account,
+        region=service.region,
+        cluster_name=service.cluster_name,
+        cluster_arn=service.cluster_arn,
+        definition=revision.definition,
+        group=f"service:{service.name}",
+        launch_type=launch_type_of(settings),
+        settings=settings,
+        started_by=entry.id,
+        tags=list(propagated.get(service.propagate_tags, [])),
+        service=service,
+        deployment=entry,
+    )
+
+
+def launch_type_of(settings: dict[str, object]) -> str:
+    """The launch type that tasks show, with a capacity provider strategy too."""
+    stated = settings.get("launchType")
+    if stated:
+        return str(stated)
+    strategy = settings.get("capacityProviderStrategy") or []
+    names = {item["capacityProvider"] for item in strategy} if isinstance(strategy, list) else set()
+    return "FARGATE" if names & {"FARGATE", "FARGATE_SPOT"} else "EC2"
+
+
+def _side_by_side(service: Service) -> bool:
+    ongoing = service.ongoing
+    if ongoing is None or ongoing.strategy == "ROLLING" or ongoing.rolling_back:
+        return False
+    return ongoing.stage != "CLEAN_UP"
+
+
+def _expendable(tasks: list[Task]) -> list[Task]:
+    """Tasks in the order in which they are stopped: those that are not healthy first, then the oldest."""
+    return sorted(tasks, key=lambda task: (task.healthy, task.created_at))
