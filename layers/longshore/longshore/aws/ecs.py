@@ -135,7 +135,7 @@ class EcsServices:
             rollout=service.get("currentServiceDeployment"),
             rollout_active=rolling,
             desired=int(service.get("desiredCount", 0)),
-            steady=not rolling and service.get("runningCount") == service.get("desiredCount"),
+            steady=not rolling and not _failed(service) and service.get("runningCount") == service.get("desiredCount"),
             active=service.get("status") == "ACTIVE",
         )
 
@@ -309,10 +309,12 @@ def _fargate(service: Mapping[str, Any]) -> bool:
 
 
 def _rolling(service: Mapping[str, Any]) -> bool:
-    return (
-        any(
-            d.get("status") in ("PRIMARY", "ACTIVE") and d.get("rolloutState") == "IN_PROGRESS"
-            for d in service.get("deployments") or []
-        )
-        or len([d for d in service.get("deployments") or [] if d.get("status") in ("PRIMARY", "ACTIVE")]) > 1
-    )
+    """Whether ECS still works on a deployment. A failed one that nobody rolled back stays PRIMARY, and rests."""
+    standing = [d for d in service.get("deployments") or [] if d.get("status") in ("PRIMARY", "ACTIVE")]
+    states = [d.get("rolloutState") for d in standing]
+    return "IN_PROGRESS" in states or (len(states) > 1 and None in states)  # task sets have no rollout state
+
+
+def _failed(service: Mapping[str, Any]) -> bool:
+    deployments = service.get("deployments") or []
+    return any(d.get("status") == "PRIMARY" and d.get("rolloutState") == "FAILED" for d in deployments)

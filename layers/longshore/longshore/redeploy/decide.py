@@ -76,8 +76,8 @@ def choose(
 def _beside_current(policy: Policy, current: Current, followed: list[Answer]) -> list[Answer]:
     """Leaves out what `newest` orders before the current tag.
 
-    One tag alone is newer by definition; among several, what moved at an unknown time comes before what moved at a known
-    one, or two tags could replace each other for ever.
+    One tag alone is newer by definition; among several, what moved at an unknown time comes before what moved at a
+    known one, or two tags could replace each other for ever.
     """
     if not isinstance(policy, NewestPolicy) or not followed[1:]:
         return followed

@@ -92,6 +92,8 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
     """The plan that puts the last known good digests back, by digest and not by revision number (redeploy 8.10)."""
     workload = facts.observation.workload
     good = facts.record.goods[0].digests if facts.record.goods else {}
+    # A failed deployment leaves the good tasks running, but whatever ECS starts from now on is of the bad image.
+    restored = facts.observation.running if facts.observation.steady else {}
     changes = tuple(
         Change(
             container,
@@ -102,7 +104,7 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
             declared=str(reference),
         )
         for container, reference in sorted(workload.followed.items())
-        if container in good and facts.observation.running.get(container) != good[container]
+        if container in good and restored.get(container) != good[container]
     )
     if not changes:
         return _whole(facts, Decision(Reason.SAME_DIGEST, {"why": "nothing else is known to have worked"}))
