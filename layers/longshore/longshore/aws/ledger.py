@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from longshore.workloads import (
     Hold,
     Plan,
     PlatformKind,
+    Subject,
     Workload,
 )
 
@@ -314,6 +315,7 @@ def _deployment_item(deployment: Deployment, now: datetime) -> dict[str, Any]:
         "reason": plan.reason,
         "correlation": plan.correlation,
         "rollback": plan.rollback,
+        "subject": asdict(plan.subject),
         "status": deployment.status.value,
         "began": deployment.began.isoformat(),
         "deadline": deployment.deadline.isoformat(),
@@ -342,7 +344,15 @@ def _deployment(item: Mapping[str, Any]) -> Deployment:
         for c in item["changes"]
     )
     arn = item["pk"].removeprefix("WORKLOAD#")
-    plan = Plan(arn, Action(item["action"]), changes, item["reason"], item["correlation"], item.get("rollback", False))
+    plan = Plan(
+        arn,
+        Action(item["action"]),
+        changes,
+        item["reason"],
+        item["correlation"],
+        item.get("rollback", False),
+        Subject(**item.get("subject", {})),
+    )
     return Deployment(
         plan,
         DeploymentStatus(item["status"]),

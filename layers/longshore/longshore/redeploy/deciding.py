@@ -114,7 +114,7 @@ class Decider:
             except TransientError as error:
                 failures.append(error)
             except PermanentError as error:
-                outcomes += self._teller.refuse(event, workload.arn, error)
+                outcomes += self._teller.refuse(event, workload.arn, workload.subject, error)
         if failures:
             raise failures[0]
         return outcomes
@@ -127,7 +127,8 @@ class Decider:
             try:
                 outcomes += self._decide(batch, observation)
             except PermanentError as error:
-                outcomes += self._teller.refuse(event, observation.workload.arn, error)
+                workload = observation.workload
+                outcomes += self._teller.refuse(event, workload.arn, workload.subject, error)
         return outcomes
 
     def asked(self, event: Event, workload: Workload, reason: Reason) -> list[Outcome]:
@@ -142,7 +143,7 @@ class Decider:
         decision = proposal.leading or Decision(Reason.SAME_DIGEST)
         if decision.deploys and proposal.plan:
             return self._begin(batch, facts, proposal, proposal.plan)
-        outcomes = self._stay(batch, record, proposal, decision)
+        outcomes = self._stay(batch, facts, proposal, decision)
         return outcomes + self._decide(batch, observation) if record.pending else outcomes
 
     def _one(self, batch: Batch, known: Workload) -> list[Outcome]:
@@ -173,7 +174,7 @@ class Decider:
             return self._wait(batch, facts, proposal, decision)
         if record.pending and decision.verdict is Verdict.SKIP:
             self._records.forget(record.arn, record.pending)
-        return self._stay(batch, record, proposal, decision)
+        return self._stay(batch, facts, proposal, decision)
 
     def _resume(self, batch: Batch, observation: Observation, record: Record) -> list[Outcome]:
         """First what another invocation left behind, then what this event is about."""
@@ -242,21 +243,21 @@ class Decider:
         if until is not None:
             detail = {"workload": workload.arn, "reason": "pending"}
             self._postponer.postpone(batch.event.message("Redeploy Requested", detail, now), until)
-        return [decided(batch.event, batch.tag, proposal, decision)]
+        return [decided(batch.event, batch.tag, workload.subject, proposal, decision)]
 
     def _under_way(self, observation: Observation) -> bool:
         deployment = self._records.get(observation.workload.arn).deployment
         return observation.rollout_active or bool(deployment and deployment.status.active)
 
-    def _stay(self, batch: Batch, record: Record, proposal: Proposal, decision: Decision) -> list[Outcome]:
+    def _stay(self, batch: Batch, facts: Facts, proposal: Proposal, decision: Decision) -> list[Outcome]:
         """Nothing is done; a hold is told, once."""
-        outcome = decided(batch.event, batch.tag, proposal, decision)
+        outcome = decided(batch.event, batch.tag, facts.observation.workload.subject, proposal, decision)
         quiet = decision.verdict is Verdict.WAIT and decision.reason is not Reason.INCOMPLETE_INDEX
         if decision.verdict is Verdict.SKIP or quiet:
             return [outcome]
         kind = Kind.DEPLOYMENT_PLANNED if decision.reason is Reason.OBSERVE_ONLY else Kind.DEPLOYMENT_HELD
         digests = sorted({str(c.digest) for _, c, d in proposal.decisions if c and d.verdict is not Verdict.SKIP})
-        return self._teller.tell_once(record, replace(outcome, kind=kind), f"{decision.reason} {digests}")
+        return self._teller.tell_once(facts.record, replace(outcome, kind=kind), f"{decision.reason} {digests}")
 
 
 def _differs(known: Workload, seen: Workload) -> bool:

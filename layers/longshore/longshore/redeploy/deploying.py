@@ -94,7 +94,7 @@ class Deployer:
             self._records.advance(replace(deployment, lease=now))  # whoever retries need not wait for us
             raise
         except PermanentError as error:
-            outcomes = self._teller.tell([failed(event, deployment.plan.workload, error)])
+            outcomes = self._teller.tell([failed(event, deployment.plan.workload, deployment.plan.subject, error)])
             self._records.advance(deployment.ends(DeploymentStatus.FAILED, now, "refused"))
             return outcomes
         return self._started(replace(deployment, rollout=rollout), record)

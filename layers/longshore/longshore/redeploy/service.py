@@ -80,7 +80,7 @@ class Redeployer:
         except GoneError:
             self._index.remove(request.arn)
         except PermanentError as error:
-            return self._teller.refuse(event, request.arn, error)
+            return self._teller.refuse(event, request.arn, known.subject, error)
         return []
 
     def _stop(self, event: Event, arn: str) -> list[Outcome]:
@@ -93,7 +93,7 @@ class Redeployer:
         except (ConflictError, GoneError):
             return []  # it ended by itself
         except PermanentError as error:
-            return self._teller.tell([failed(event, arn, error)])
+            return self._teller.tell([failed(event, arn, deployment.plan.subject, error)])
         return []
 
     def _look(self, event: Event, repository: Repository) -> list[Outcome]:

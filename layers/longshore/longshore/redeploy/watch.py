@@ -241,7 +241,7 @@ class Watcher:
                 event.correlation,
                 record.arn,
                 Kind.HOLD_SET,
-                {"why": "rolled back outside Longshore", "to": returned},
+                {**observation.workload.subject.members(), "why": "rolled back outside Longshore", "to": returned},
             )
         ]
 
