@@ -87,7 +87,7 @@ class LoadEvent(Protocol):
 
 @pytest.fixture(scope="session")
 def load_event() -> LoadEvent:
-    """A documented event by name: ``load_event("aws.ecr/image-push")``."""
+    """A documented event by name: ``load_event("ecr/image-push")``."""
 
     def load(name: str) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))

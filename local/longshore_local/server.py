@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 from moto.server import ThreadedMotoServer
 
 from longshore_local.bundle import Bundle
+from longshore_local.event_route import Application, EventRoute
 from longshore_local.timeline import WallTimeline
 
 _PULSE = 0.05  # seconds between two looks for work that other threads made
@@ -28,6 +30,7 @@ class Server:
         self._exits = ExitStack()
         self._http = _QuietServer(ip_address="127.0.0.1", port=port, verbose=False)
         self._http.start()
+        self._http.put_in_front(lambda application: EventRoute(application, bundle))
         self._exits.callback(self._http.stop)
         self._driver = threading.Thread(target=self._drive, name="longshore-local", daemon=True)
         self._driver.start()
@@ -67,6 +70,11 @@ class _QuietServer(ThreadedMotoServer):
     def start(self) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         super().start()
+
+    def put_in_front(self, wrap: Callable[[Application], Application]) -> None:
+        """Has requests go through another application first."""
+        if self._server is not None:
+            self._server.app = wrap(self._server.app)
 
     def stop(self) -> None:
         super().stop()

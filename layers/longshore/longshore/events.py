@@ -20,6 +20,8 @@ REPLAY_SOURCE = "longshore.replay"
 DEFERRAL = "longshore-deferral"
 """The member of a message that Longshore adds when it sends itself a later copy."""
 
+_MOST_DEFERRALS = 1_000_000
+
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d{1,2}", re.ASCII)
 _SERVICE_ARN = re.compile(
@@ -204,17 +206,20 @@ class Event:
 
     def deferred(self, until: datetime, reason: str, now: datetime) -> Mapping[str, Any]:
         """The body of a later copy of this event."""
-        first = self.deferral.first if self.deferral else now
-        count = self.deferral.deferrals if self.deferral else 0
+        before = self.waited(reason)
         return {
             **self.body,
             DEFERRAL: {
                 "not_before": until.isoformat(),
-                "deferrals": count + 1,
+                "deferrals": before.deferrals + 1 if before else 1,
                 "reason": reason,
-                "first": first.isoformat(),
+                "first": (before.first if before else now).isoformat(),
             },
         }
+
+    def waited(self, reason: str) -> Deferral | None:
+        """The waiting for `reason` so far; what was waited for another one does not count."""
+        return self.deferral if self.deferral and self.deferral.reason == reason else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +259,8 @@ def _text(container: Mapping[str, Any], key: str, *, where: str = "", limit: int
         raise BadEventError(path, "must be a string that is not empty" if key in container else "is missing")
     if len(value) > limit:
         raise BadEventError(path, f"is longer than {limit} characters")
+    if not value.isprintable():  # lone surrogates too, which no AWS API and no log takes
+        raise BadEventError(path, "has characters that cannot be printed")
     return value
 
 
@@ -280,7 +287,7 @@ def _deferral(envelope: Mapping[str, Any]) -> Deferral | None:
         return None
     value = _object(envelope[DEFERRAL], DEFERRAL)
     count = value.get("deferrals")
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= _MOST_DEFERRALS:
         raise BadEventError(f"{DEFERRAL}.deferrals", "must be a number of times")
     return Deferral(
         parse_time(_text(value, "not_before", where=DEFERRAL), f"{DEFERRAL}.not_before"),

@@ -14,7 +14,8 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _NAME_LENGTHS = range(2, 257)
 _ECR_HOST = re.compile(
-    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)"
+    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)",
+    re.ASCII,
 )
 _ARTIFACT_TAG = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?|.*\.(?:sig|att|sbom)")
 _KEEP_PREFIX = "longshore-keep-"
@@ -156,13 +157,16 @@ class Manifest:
     @classmethod
     def parse(cls, text: str, media_type: str | None = None) -> Manifest:
         """Reads the exact text of a manifest. Raises ValueError when it is not one."""
-        document = json.loads(text)
+        try:
+            document = json.loads(text)
+        except RecursionError:
+            raise ValueError("a manifest is not nested that deep") from None
         if not isinstance(document, dict):
             raise ValueError("a manifest must be an object")
         kind = media_type or str(document.get("mediaType") or _guess(document))
         digest = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
         if is_index(kind):
-            children = [child for child in document.get("manifests") or [] if isinstance(child, dict)]
+            children = _children(document.get("manifests") or [])
             return cls(
                 digest,
                 kind,
@@ -173,6 +177,12 @@ class Manifest:
         config_type = config.get("mediaType") if isinstance(config, dict) else None
         artifact = document.get("artifactType") or config_type
         return cls(digest, kind, artifact_type=str(artifact) if artifact else None)
+
+
+def _children(entries: object) -> list[Mapping[str, Any]]:
+    if not isinstance(entries, list) or not all(isinstance(each, dict) and "digest" in each for each in entries):
+        raise ValueError("an index must list its manifests, each with its digest")
+    return entries
 
 
 def _guess(document: Mapping[str, Any]) -> str:

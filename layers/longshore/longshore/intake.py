@@ -48,6 +48,7 @@ class Intake:
         return {"batchItemFailures": failed}
 
     def _one(self, text: str, context: LambdaContext) -> None:
+        self._logger.append_keys(correlation_id=None)  # the message before had another
         try:
             body = _body(text)
             event = Event.parse(body)

@@ -152,8 +152,8 @@ class Records(Protocol):
         """Keeps a tag that moved while a deployment ran; it is looked at when that one ends."""
         ...
 
-    def forget(self, arn: str, keys: Iterable[tuple[Repository, str]]) -> None:
-        """Drops remembered tags."""
+    def forget(self, arn: str, seen: Mapping[tuple[Repository, str], datetime]) -> None:
+        """Drops remembered tags, unless they were remembered again since they were `seen`."""
         ...
 
 

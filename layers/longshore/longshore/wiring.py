@@ -15,15 +15,14 @@ from longshore.aws.session import client, forget_clients
 from longshore.aws.table import Table
 from longshore.intake import Handle, Intake
 from longshore.redeploy.ports import Ports
-from longshore.redeploy.profiles import read_profiles
-from longshore.redeploy.service import Redeployer, Rules
-from longshore.redeploy.watch import Watcher
 from longshore.settings import Mode, Settings, load_config
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
 
     from longshore.ports import Clock
+    from longshore.redeploy.service import Redeployer
+    from longshore.redeploy.watch import Watcher
 
 _clock: Clock = SystemClock()
 
@@ -113,6 +112,9 @@ def ports() -> Ports:
 @cache
 def redeployer() -> Redeployer:
     """The use case of `functions/redeploy.py`."""
+    from longshore.redeploy.profiles import read_profiles
+    from longshore.redeploy.service import Redeployer, Rules
+
     stack = settings()
     profiles = read_profiles(load_config(stack.config).get("profiles") or {})
     return Redeployer(ports(), Rules(profiles, stack.passable_role_arns, stack.mode is Mode.OBSERVE))
@@ -121,4 +123,6 @@ def redeployer() -> Redeployer:
 @cache
 def watcher() -> Watcher:
     """The use case of `functions/watch.py`."""
+    from longshore.redeploy.watch import Watcher
+
     return Watcher(ports())

@@ -108,7 +108,8 @@ class Observation:
     `running` maps a container to the digest that the platform resolved, absent where it cannot tell. `human_tags` maps
     a container to the tag behind a written digest. `platforms` are those that the image must offer (``linux/arm64``).
     `roles` are the roles that a new revision would pass. `rollout` is the deployment that the platform works on or
-    finished last, `rollout_active` whether it still works on it.
+    finished last, `rollout_active` whether it still works on it. `managed`: the platform itself keeps the revision, as
+    Express Mode does, and it cannot be updated like the others.
     """
 
     workload: Workload
@@ -122,6 +123,7 @@ class Observation:
     desired: int = 0
     steady: bool = False
     active: bool = True
+    managed: bool = False
 
 
 class RolloutStatus(StrEnum):

@@ -87,8 +87,6 @@ OPTIONS = [
     *[f"redeploy_on: {value}" for value in ("content", "index")],
     *[f"write: {value}" for value in ("declared", "digest")],
     *[f"{key}: {value}" for key in ("soak", "timeout", "cooldown") for value in ("60", "90", "90s", "5m", "2h", "1d")],
-    "hold_after_rollback: false",
-    "hold_after_rollback: true",
     "cooldown: 0\nsoak: 0s",
     "limits: {per_push: 20}",
     "limits: {per_push: 20, per_hour: 60}",

@@ -9,8 +9,8 @@ from typing import Any
 
 from longshore.aws.errors import aws_errors
 from longshore.errors import GoneError, UpstreamError
-from longshore.images import MANIFESTS, Digest, Manifest, Repository
-from longshore.redeploy.decide import Candidate
+from longshore.images import MANIFESTS, Digest, Manifest, Repository, is_digest
+from longshore.redeploy.state import Candidate
 
 _BATCH = 100  # BatchGetImage takes at most a hundred image ids
 
@@ -30,8 +30,13 @@ class EcrRegistry:
         self._ecr = ecr
 
     def resolve(self, repository: Repository, tag: str) -> EcrImage | None:
-        """What a tag points to now. An index counts as complete when ECR holds each of its image manifests."""
-        images, _ = self._get(repository, [{"imageTag": tag}])
+        """What a tag points to now, or what has this digest.
+
+        A tag's index counts as complete when ECR holds each of its image manifests; what is asked for by digest runs
+        somewhere, so nothing more is asked about it.
+        """
+        named = is_digest(tag)
+        images, _ = self._get(repository, [{"imageDigest" if named else "imageTag": tag}])
         if not images:
             return None
         try:
@@ -42,7 +47,7 @@ class EcrRegistry:
             tag=tag,
             digest=str(images[0]["imageId"]["imageDigest"]),
             platforms=manifest.children,
-            complete=self._complete(repository, manifest),
+            complete=named or self._complete(repository, manifest),
         )
         return EcrImage(candidate, manifest.is_image)
 

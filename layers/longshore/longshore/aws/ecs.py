@@ -137,6 +137,7 @@ class EcsServices:
             desired=int(service.get("desiredCount", 0)),
             steady=not rolling and not _failed(service) and service.get("runningCount") == service.get("desiredCount"),
             active=service.get("status") == "ACTIVE",
+            managed=service.get("resourceManagementType") == "ECS",
         )
 
     def _digests(self, revisions: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
@@ -247,8 +248,8 @@ class EcsServices:
         account, region, cluster, name = ecs_service(arn)
         definition: Mapping[str, Any] = {}
         tags: Mapping[str, str] = {}
-        if service.get("taskDefinition"):  # an EXTERNAL controller keeps it in its task sets
-            definition, tags = self._definitions.get(str(service["taskDefinition"]))
+        if in_use := _task_definition(service):
+            definition, tags = self._definitions.get(in_use)
         workload = Workload(
             arn=arn,
             platform=PlatformKind.ECS_SERVICE,
@@ -258,9 +259,15 @@ class EcsServices:
             name=name,
             tags=_tags(service.get("tags")),
             images={c["name"]: c["image"] for c in definition.get("containerDefinitions", []) if c.get("image")},
-            task_definition=str(service.get("taskDefinition", "")),
+            task_definition=in_use,
         )
         return workload, definition, tags
+
+
+def _task_definition(service: Mapping[str, Any]) -> str:
+    """The service's own, or that of its primary task set where an EXTERNAL controller keeps it there."""
+    primary = (s.get("taskDefinition") for s in service.get("taskSets") or [] if s.get("status") == "PRIMARY")
+    return str(service.get("taskDefinition") or next(primary, None) or "")
 
 
 def _registrable(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,7 +73,7 @@ class LedgerHeads:
             "first": new.first.isoformat(),
             "previous": new.previous,
             "source": new.source,
-            "expires": expiry(new.moved, _HEADS_KEEP),
+            "expires": expiry(new.settles, _HEADS_KEEP),  # `moved` may be years ago when a tag is first seen
         }
         if old is None:
             self._table.put(item, "attribute_not_exists(pk)")
@@ -130,9 +131,9 @@ class LedgerIndex:
     def put(self, workload: Workload) -> bool:
         """Writes the workload under its own key and under each of its repositories, all or nothing."""
         old = self.get(workload.arn)
-        if old == workload:
-            return False
         members = _members(workload)
+        if old and _members(old) == members:
+            return False
         puts = [{"pk": _repository_key(r), "sk": f"RUNS#{workload.arn}", **members} for r in workload.repositories]
         pk, sk = _index_key(workload.arn)
         gone = (old.repositories if old else frozenset()) - workload.repositories
@@ -221,9 +222,10 @@ class LedgerRecords:
 
     def begin(self, deployment: Deployment, previous: Deployment | None) -> None:
         """Claims the workload: writes the deployment unless another was begun since `previous` was read."""
-        item = _deployment_item(deployment, self._clock.now())
-        if previous is None:
-            self._table.put(item, "attribute_not_exists(pk)")
+        now = self._clock.now()
+        item = _deployment_item(deployment, now)
+        if previous is None:  # what has expired was not read, though it may still be there
+            self._table.put(item, "attribute_not_exists(pk) OR expires <= :now", {":now": int(now.timestamp())})
         else:
             self._table.put(item, "version = :version", {":version": previous.version})
 
@@ -288,10 +290,11 @@ class LedgerRecords:
             }
         )
 
-    def forget(self, arn: str, keys: Iterable[tuple[Repository, str]]) -> None:
-        """Drops remembered tags."""
-        for repository, tag in keys:
-            self._table.delete(_workload_key(arn), f"PENDING#{repository}#{tag}")
+    def forget(self, arn: str, seen: Mapping[tuple[Repository, str], datetime]) -> None:
+        """Drops remembered tags, unless they were remembered again since."""
+        for (repository, tag), at in seen.items():
+            with suppress(ConflictError):
+                self._table.delete(_workload_key(arn), f"PENDING#{repository}#{tag}", {"at": at.isoformat()})
 
 
 def _deployment_item(deployment: Deployment, now: datetime) -> dict[str, Any]:
@@ -394,7 +397,7 @@ class LedgerSwitches:
             self._table.update(
                 self._pk,
                 f"COUNT#{counter}#{at:%Y-%m-%dT%H}",
-                "SET expires = :expires ADD times :one",
+                "SET expires = :expires, #schema = :schema ADD times :one",
                 {":expires": expiry(at, _COUNTER_KEEP), ":one": 1, ":limit": limit},
                 "attribute_not_exists(times) OR times < :limit",
             )

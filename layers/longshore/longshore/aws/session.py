@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -24,7 +27,20 @@ def _session() -> boto3.session.Session:
 @cache
 def client(service: str, region: str | None = None) -> Any:
     """A boto3 client; made once, when first needed."""
-    return _session().client(service, region_name=region, config=_CONFIG)
+    with _uncollected():
+        return _session().client(service, region_name=region, config=_CONFIG)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A client is made of a hundred thousand objects, none of them garbage: looking for some costs a cold start."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def forget_clients() -> None:

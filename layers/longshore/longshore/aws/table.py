@@ -62,20 +62,28 @@ class Table:
         with aws_errors():
             self._dynamodb.put_item(**self._put(item, condition, values))
 
-    def delete(self, pk: str, sk: str) -> None:
-        """Deletes an item, there or not."""
+    def delete(self, pk: str, sk: str, members: Item | None = None) -> None:
+        """Deletes an item, there or not. Raises ConflictError when it does not have `members`."""
+        condition: dict[str, Any] = {}
+        if members:
+            condition = {
+                "ConditionExpression": " AND ".join(f"#{name} = :{name}" for name in members),
+                "ExpressionAttributeNames": {f"#{name}": name for name in members},
+                "ExpressionAttributeValues": encoded({f":{name}": value for name, value in members.items()}),
+            }
         with aws_errors():
-            self._dynamodb.delete_item(TableName=self._name, Key=_key(pk, sk))
+            self._dynamodb.delete_item(TableName=self._name, Key=_key(pk, sk), **condition)
 
     def update(self, pk: str, sk: str, expression: str, values: Item, condition: str | None = None) -> None:
-        """Changes members of an item. Raises ConflictError when `condition` does not hold."""
+        """Changes members of an item, `#schema` to `:schema` among them. Raises ConflictError, see `condition`."""
         extra = {"ConditionExpression": condition} if condition else {}
         with aws_errors():
             self._dynamodb.update_item(
                 TableName=self._name,
                 Key=_key(pk, sk),
                 UpdateExpression=expression,
-                ExpressionAttributeValues=encoded(values),
+                ExpressionAttributeNames={"#schema": "schema"},
+                ExpressionAttributeValues=encoded({**values, ":schema": SCHEMA}),
                 **extra,
             )
 

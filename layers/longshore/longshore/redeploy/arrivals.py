@@ -97,10 +97,10 @@ class Arrivals:
 
     def _come_back(self, event: Event, now: datetime) -> bool:
         """Comes back for an index whose images are still on their way; False once patience is over."""
-        first = event.deferral.first if event.deferral else now
+        waited = event.waited(Reason.INCOMPLETE_INDEX.value)
+        first, count = (waited.first, waited.deferrals) if waited else (now, 0)
         if now - first >= _PATIENCE:
             return False
-        count = event.deferral.deferrals if event.deferral else 0
         until = min(now + _RETRY * 2 ** min(count, _DOUBLINGS), first + _PATIENCE)
         self._postponer.postpone(event.deferred(until, Reason.INCOMPLETE_INDEX.value, now), until)
         return True

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason, Verdict
-from longshore.errors import ConflictError, GoneError, PermanentError, TransientError
+from longshore.errors import ConflictError, GoneError, NotReadyError, PermanentError, TransientError
 from longshore.events import Kind
 from longshore.images import is_artifact_tag
 from longshore.ports import Good
@@ -15,12 +15,13 @@ from longshore.redeploy.deploying import Deployer, abandoned
 from longshore.redeploy.plan import Facts, again, cooled, propose, way_back
 from longshore.redeploy.state import Candidate
 from longshore.redeploy.telling import Teller, decided
+from longshore.workloads import DeploymentStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from longshore.events import Event
-    from longshore.images import Repository
+    from longshore.images import Digest, Repository
     from longshore.outcomes import Outcome
     from longshore.ports import Head, Record
     from longshore.redeploy.arrivals import Arrival
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from longshore.redeploy.ports import Ports, Registry
     from longshore.workloads import Observation, Plan, Workload
 
-_RESOLUTIONS = 4  # winners whose tag is gone are passed over this often
+_RESOLUTIONS = 25  # winners whose tag is gone are passed over this often
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
@@ -67,18 +68,30 @@ class Batch:
                 found.append(replace(resolved, moved_at=head.moved))
         return [candidate for candidate in found if not is_artifact_tag(candidate.tag)]
 
-    def unresolved(self, proposal: Proposal, workload: Workload) -> list[tuple[Repository, str]]:
-        """The candidates that a proposal wants something of, though the registry was not asked for them."""
-        followed = workload.followed
-        wanted = [
-            (repository, candidate.tag)
-            for container, candidate, decision in proposal.decisions
-            if candidate and decision.verdict is not Verdict.SKIP and (repository := followed[container].repository)
-        ]
+    def contents(self, observation: Observation) -> dict[Digest, Candidate]:
+        """The running images that the registry was asked for, by digest."""
+        digests = set(observation.running.values())
+        return {key: found for (_, key), found in self._resolved.items() if found and key in digests}
+
+    def unresolved(self, proposal: Proposal, observation: Observation) -> list[tuple[Repository, str]]:
+        """What a proposal hangs on, though the registry was not asked for it.
+
+        That is each candidate that something is wanted of, and what runs where an index would take its place: only both
+        indexes together tell whether the content differs.
+        """
+        followed = observation.workload.followed
+        wanted: list[tuple[Repository, str]] = []
+        for container, candidate, decision in proposal.decisions:
+            repository = followed[container].repository if container else None
+            if repository and candidate and decision.verdict is not Verdict.SKIP:
+                wanted.append((repository, candidate.tag))
+                running = observation.running.get(container)
+                if running and candidate.platforms:
+                    wanted.append((repository, running))
         return [key for key in wanted if key not in self._resolved]
 
     def resolve(self, registry: Registry, key: tuple[Repository, str]) -> None:
-        """Asks the registry; a tag that is gone, or no image, is no candidate."""
+        """Asks the registry for a tag or a digest; what is gone, or no image, is no candidate."""
         resolved = registry.resolve(*key)
         self._resolved[key] = resolved.candidate if resolved and resolved.is_image else None
 
@@ -123,21 +136,26 @@ class Decider:
         """Decides on workloads that were observed already: those that lag behind what the ledger knows."""
         batch = Batch(event, self._switches.paused())
         outcomes: list[Outcome] = []
+        failures: list[TransientError] = []
         for observation in observations:
             try:
                 outcomes += self._decide(batch, observation)
+            except TransientError as error:
+                failures.append(error)
             except PermanentError as error:
                 workload = observation.workload
                 outcomes += self._teller.refuse(event, workload.arn, workload.subject, error)
+        if failures:
+            raise failures[0]
         return outcomes
 
     def asked(self, event: Event, workload: Workload, reason: Reason) -> list[Outcome]:
         """A way back, a heal or a retirement: decided on like everything else, and refused like everything else."""
         batch = Batch(event, self._switches.paused())
-        observation = self._platform.observe(workload.arn)
+        observation = self._observed(workload)
         record = self._records.get(workload.arn)
-        if abandoned(record, self._clock.now()):
-            return self._resume(batch, observation, record)
+        if observation.workload.policy is None or abandoned(record, self._clock.now()):
+            return self._decide(batch, observation)
         facts = self._facts(batch, observation, record, {})
         proposal = (way_back if reason is Reason.ROLLBACK else again)(facts, event.correlation, reason)
         decision = proposal.leading or Decision(Reason.SAME_DIGEST)
@@ -147,6 +165,10 @@ class Decider:
         return outcomes + self._decide(batch, observation) if record.pending else outcomes
 
     def _one(self, batch: Batch, known: Workload) -> list[Outcome]:
+        return self._decide(batch, self._observed(known))
+
+    def _observed(self, known: Workload) -> Observation:
+        """What runs now, with the index brought up to date. Raises GoneError for what does not."""
         observation = self._platform.observe(known.arn)
         if not observation.active:
             raise GoneError(f"{known.arn} is not active")
@@ -154,7 +176,7 @@ class Decider:
             self._index.remove(known.arn)
         elif _differs(known, observation.workload):
             self._index.put(observation.workload)
-        return self._decide(batch, observation)
+        return observation
 
     def _decide(self, batch: Batch, observation: Observation) -> list[Outcome]:
         record = self._records.get(observation.workload.arn)
@@ -169,17 +191,33 @@ class Decider:
             capped = self._deployer.capped(batch.begun, facts)
             if capped:
                 return self._wait(batch, facts, proposal, capped)
-            return self._begin(batch, facts, proposal, proposal.plan)
+            outcomes = self._begin(batch, facts, proposal, proposal.plan)
+            self._forget(record)
+            return outcomes
         if decision.verdict is Verdict.WAIT and decision.reason is not Reason.INCOMPLETE_INDEX:
             return self._wait(batch, facts, proposal, decision)
-        if record.pending and decision.verdict is Verdict.SKIP:
-            self._records.forget(record.arn, record.pending)
+        if decision.verdict is Verdict.SKIP:
+            self._forget(record)
         return self._stay(batch, facts, proposal, decision)
+
+    def _forget(self, record: Record) -> None:
+        """What was remembered has been decided on; what is remembered since then stays."""
+        if record.pending:
+            self._records.forget(record.arn, record.pending)
 
     def _resume(self, batch: Batch, observation: Observation, record: Record) -> list[Outcome]:
         """First what another invocation left behind, then what this event is about."""
-        outcomes = self._deployer.resume(batch.event, observation, record)
+        outcomes = self._deployer.resume(
+            batch.event, observation, record, forbidden=self._forbidden(batch, observation, record)
+        )
         return outcomes + self._decide(batch, observation)
+
+    def _forbidden(self, batch: Batch, observation: Observation, record: Record) -> bool:
+        """Whether what was claimed may not be begun any more: somebody said stop in between."""
+        held = record.hold is not None and record.hold.stands(self._clock.now())
+        rollback = record.deployment is not None and record.deployment.plan.rollback
+        stopped = batch.paused is not None or self._rules.observe_only or (held and not rollback)
+        return stopped or observation.workload.policy is None
 
     def _begin(self, batch: Batch, facts: Facts, proposal: Proposal, plan: Plan) -> list[Outcome]:
         try:
@@ -187,8 +225,6 @@ class Decider:
         except ConflictError:
             return self._wait(batch, facts, proposal, Decision(Reason.DEPLOYMENT_IN_PROGRESS, {"by": "Longshore"}))
         batch.begun += 1
-        if facts.record.pending:
-            self._records.forget(facts.record.arn, facts.record.pending)
         return outcomes
 
     def _facts(
@@ -204,6 +240,7 @@ class Decider:
             candidates=candidates,
             now=self._clock.now(),
             heads={(head.repository, head.tag): head for heads in batch.heads.values() for head in heads},
+            contents=batch.contents(observation),
             profiles=self._rules.profiles,
             passable=self._rules.passable,
             paused=batch.paused,
@@ -218,12 +255,12 @@ class Decider:
         for _ in range(_RESOLUTIONS):
             facts = self._facts(batch, observation, record, {r: batch.candidates(r) for r in repositories})
             proposal = propose(facts, batch.event.correlation)
-            unresolved = batch.unresolved(proposal, observation.workload)
+            unresolved = batch.unresolved(proposal, observation)
             if not unresolved:
-                break
+                return facts, proposal
             for key in unresolved:
                 batch.resolve(self._registry, key)
-        return facts, proposal
+        raise NotReadyError(f"{_RESOLUTIONS} tags in a row that {observation.workload.arn} could follow are gone")
 
     def _first_good(self, record: Record, observation: Observation) -> None:
         """The first steady digests observed are the first last known good ones (design 6.1)."""
@@ -238,16 +275,24 @@ class Decider:
             if candidate and repository and each.verdict in (Verdict.WAIT, Verdict.DEPLOY):
                 self._records.remember(workload.arn, repository, candidate.tag, now)
         until = _until(facts, decision)
-        if decision.reason is Reason.DEPLOYMENT_IN_PROGRESS and not self._under_way(facts.observation):
-            until = now + _LOOK_AGAIN  # it ended while we wrote, so nobody else will look
+        if decision.reason is Reason.DEPLOYMENT_IN_PROGRESS:
+            until = self._unless_watched(facts.observation, now)
         if until is not None:
             detail = {"workload": workload.arn, "reason": "pending"}
             self._postponer.postpone(batch.event.message("Redeploy Requested", detail, now), until)
         return [decided(batch.event, batch.tag, workload.subject, proposal, decision)]
 
-    def _under_way(self, observation: Observation) -> bool:
-        deployment = self._records.get(observation.workload.arn).deployment
-        return observation.rollout_active or bool(deployment and deployment.status.active)
+    def _unless_watched(self, observation: Observation, now: datetime) -> datetime | None:
+        """When to look again; None while a deployment is under way whose end the watch will see."""
+        arn = observation.workload.arn
+        deployment = self._records.get(arn).deployment
+        if deployment and deployment.status is DeploymentStatus.STARTING:
+            return (deployment.lease or now) + _LOOK_AGAIN  # whoever claimed it may have died
+        if deployment and deployment.status.active:
+            return None
+        if observation.rollout_active and self._platform.observe(arn).rollout_active:
+            return None
+        return now + _LOOK_AGAIN  # it ended while we wrote, so nobody else will look
 
     def _stay(self, batch: Batch, facts: Facts, proposal: Proposal, decision: Decision) -> list[Outcome]:
         """Nothing is done; a hold is told, once."""

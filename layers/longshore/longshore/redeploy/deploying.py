@@ -59,14 +59,22 @@ class Deployer:
         self._reminder.postpone(event.message("Watch Due", {"workload": plan.workload}, now), deployment.deadline)
         return self._apply(event, facts.observation, deployment, facts.record, resumed=False)
 
-    def resume(self, event: Event, observation: Observation, record: Record) -> list[Outcome]:
-        """Goes on where another invocation died: adopts what it asked for, or asks for it (the same plan)."""
-        deployment = record.deployment
+    def resume(self, event: Event, observation: Observation, record: Record, *, forbidden: bool) -> list[Outcome]:
+        """Goes on where another invocation died: adopts what it asked for, or asks for it (the same plan).
+
+        `forbidden`: it may not be asked for any more, only adopted.
+        """
+        deployment, now = record.deployment, self._clock.now()
         assert deployment is not None  # `abandoned` said so
-        claimed = self._records.advance(replace(deployment, lease=self._clock.now() + _LEASE))
+        deadline = now + (deployment.deadline - deployment.began)
+        claimed = self._records.advance(replace(deployment, lease=now + _LEASE, deadline=deadline))
+        self._reminder.postpone(event.message("Watch Due", {"workload": deployment.plan.workload}, now), deadline)
         rollout = self._platform.find(deployment.plan.workload, deployment.began, deployment.before)
         if rollout:
             return self._started(replace(claimed, rollout=rollout), record)
+        if forbidden:
+            self._records.advance(claimed.ends(DeploymentStatus.FAILED, now, "never-started"))
+            return []
         return self._apply(event, observation, claimed, record, resumed=True)
 
     def capped(self, begun_before: int, facts: Facts) -> Decision | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ from longshore.decisions import Decision, Reason, Verdict
 from longshore.redeploy.decide import Candidate, Circumstances, Current, Veto, choose
 from longshore.redeploy.pacing import Pacing
 from longshore.redeploy.policy import Policy, PolicyError, Profile, Write, parse_policy
-from longshore.workloads import Action, Change, Controller, Observation, Plan
+from longshore.workloads import Action, Change, Controller, DeploymentStatus, Observation, Plan
 
 if TYPE_CHECKING:
-    from longshore.images import ImageReference, Repository
+    from longshore.images import Digest, ImageReference, Repository
     from longshore.ports import Head, Record
 
 _CONTROLLERS = {
@@ -24,12 +24,19 @@ _CONTROLLERS = {
 }
 
 
+_ON_WHAT_RUNS = frozenset(
+    {Reason.UNKNOWN_RUNNING, Reason.SAME_DIGEST, Reason.SAME_CONTENT, Reason.IMMUTABLE_RETAG, Reason.RETAG_IGNORED}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that one workload is decided on: what runs, what the ledger knows, and what was found in the registry.
 
     `candidates` are those of each repository that concern the workload now, `heads` the moves that the ledger knows
-    (only their times are used). `passable` are patterns of role ARNs. `paused` is the reason of the global pause.
+    (only their times are used). `contents` are the indexes that run, by digest: one that differs in its attestations
+    alone is no other content (redeploy 8.3). `passable` are patterns of role ARNs. `paused` is the reason of the global
+    pause.
     """
 
     observation: Observation
@@ -37,11 +44,11 @@ class Facts:
     candidates: Mapping[Repository, Sequence[Candidate]]
     now: datetime
     heads: Mapping[tuple[Repository, str], Head] = field(default_factory=dict)
+    contents: Mapping[Digest, Candidate] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     passable: tuple[str, ...] = ()
     paused: str | None = None
     observe_only: bool = False
-    last_began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,11 @@ class Proposal:
 
     @property
     def leading(self) -> Decision | None:
-        """The decision that says most of the workload: a deployment, else a hold, else a wait, else why not."""
-        order = (Verdict.DEPLOY, Verdict.HOLD, Verdict.WAIT, Verdict.SKIP)
+        """The decision that says most of the workload: a deployment, else a wait, else a hold, else why not.
+
+        What waits is decided again, and a hold beside it is told then; the other way round the wait would be forgotten.
+        """
+        order = (Verdict.DEPLOY, Verdict.WAIT, Verdict.HOLD, Verdict.SKIP)
         ranked = sorted((d for _, _, d in self.decisions), key=lambda d: order.index(d.verdict))
         return ranked[0] if ranked else None
 
@@ -139,20 +149,36 @@ def _decided(
     tag = facts.observation.human_tags.get(container) or reference.effective_tag
     running = facts.observation.running.get(container)
     head = facts.heads.get((repository, tag)) if tag else None
-    current = Current(tag=tag, digest=running, moved_at=head.moved if head else None)
+    same = _equivalents(facts, running)
+    current = Current(tag=tag, digest=running, equivalents=same, moved_at=head.moved if head else None)
     answers = choose(policy, current, offered, _circumstances(facts), facts.now)
     return [(candidate, _explained(facts, decision)) for candidate, decision in answers]
 
 
+def _equivalents(facts: Facts, running: Digest | None) -> frozenset[Digest]:
+    """The images of the running index that the workload's platforms run."""
+    content = facts.contents.get(running) if running else None
+    if content is None:
+        return frozenset()
+    required = facts.observation.platforms
+    return frozenset().union(*map(content.on, required)) if required else frozenset(content.platforms.values())
+
+
 def _explained(facts: Facts, decision: Decision) -> Decision:
-    """Why the running digest is unknown, where nobody need help: nothing runs, or something is just starting."""
-    if decision.reason is not Reason.UNKNOWN_RUNNING:
+    """The same decision, unless it rests on what runs while that is just changing, or cannot be known.
+
+    During a deployment the service declares what comes and still runs what goes, so whether a tag moved is only known
+    at its end. Of a service that another controller rolls out, ECS keeps no service revisions.
+    """
+    if decision.reason not in _ON_WHAT_RUNS:
         return decision
-    if facts.observation.desired == 0:
+    unknown = decision.reason is Reason.UNKNOWN_RUNNING
+    if unknown and facts.observation.controller in _CONTROLLERS:
+        return Decision(_CONTROLLERS[facts.observation.controller], decision.detail)
+    if unknown and facts.observation.desired == 0:
         return Decision(Reason.NOT_RUNNING, decision.detail)
-    if facts.observation.rollout_active:
-        return Decision(Reason.DEPLOYMENT_IN_PROGRESS, {**decision.detail, "by": "somebody else"})
-    return decision
+    under_way = _under_way(facts)
+    return replace(under_way, detail={**decision.detail, **under_way.detail}) if under_way else decision
 
 
 def _circumstances(facts: Facts) -> Circumstances:
@@ -166,6 +192,8 @@ def _circumstances(facts: Facts) -> Circumstances:
 def _vetoes(facts: Facts) -> Iterable[Veto]:
     """What forbids any deployment of the workload, whatever the image."""
     record, observation = facts.record, facts.observation
+    if observation.managed:
+        yield Veto(Reason.UNSUPPORTED_PLATFORM, detail={"why": "ECS Express Mode keeps this service's revisions"})
     if observation.controller in _CONTROLLERS:
         yield Veto(_CONTROLLERS[observation.controller])
     if facts.paused is not None:
@@ -173,12 +201,20 @@ def _vetoes(facts: Facts) -> Iterable[Veto]:
     if record.hold:
         detail = {"why": record.hold.reason, "by": record.hold.actor, "since": record.hold.since.isoformat()}
         yield Veto(Reason.HELD, record.hold.until, detail)
-    if record.deployment and record.deployment.status.active:
-        yield Veto(Reason.DEPLOYMENT_IN_PROGRESS, detail={"digests": dict(record.deployment.plan.digests)})
-    elif observation.rollout_active:
-        yield Veto(Reason.DEPLOYMENT_IN_PROGRESS, detail={"by": "somebody else"})
+    if under_way := _under_way(facts):
+        yield Veto(under_way.reason, detail=under_way.detail)
     elif record.deployment and (until := cooled(facts)) > facts.now:
         yield Veto(Reason.COOLDOWN, until, {"until": until.isoformat()})
+
+
+def _under_way(facts: Facts) -> Decision | None:
+    """That a deployment of the workload is under way, Longshore's or somebody else's."""
+    last = facts.record.deployment
+    if last and last.status.active:
+        return Decision(Reason.DEPLOYMENT_IN_PROGRESS, {"digests": dict(last.plan.digests)})
+    if facts.observation.rollout_active and not _given_up(facts):
+        return Decision(Reason.DEPLOYMENT_IN_PROGRESS, {"by": "somebody else"})
+    return None
 
 
 def cooled(facts: Facts) -> datetime:
@@ -196,9 +232,17 @@ def pacing_of(facts: Facts) -> Pacing:
     return profile.pacing if profile else Pacing()
 
 
-def _veto(facts: Facts) -> Decision | None:
+def _given_up(facts: Facts) -> bool:
+    """Whether the platform still works on a deployment of Longshore's that failed."""
+    last = facts.record.deployment
+    if last is None or last.status is not DeploymentStatus.FAILED:
+        return False
+    return last.rollout == facts.observation.rollout
+
+
+def _veto(facts: Facts, *ignored: Reason) -> Decision | None:
     for veto in _vetoes(facts):
-        if veto.stands(facts.now) and veto.reason is not Reason.COOLDOWN:
+        if veto.stands(facts.now) and veto.reason not in (Reason.COOLDOWN, *ignored):
             return Decision(veto.reason, veto.detail)
     return Decision(Reason.OBSERVE_ONLY) if facts.observe_only else None
 
@@ -234,7 +278,7 @@ def _why(decisions: Iterable[tuple[str, Candidate | None, Decision]]) -> str:
 
 def _refusal(facts: Facts, plan: Plan) -> Decision | None:
     """What stands against a plan that no single candidate shows: a role that may not be passed, or observing only."""
-    if plan.rollback and (veto := _veto(facts)) and veto.reason is not Reason.HELD:
+    if plan.rollback and (veto := _veto(facts, Reason.HELD)):
         return veto
     if plan.action is Action.REVISE:
         missing = [role for role in facts.observation.roles if not _passable(role, facts.passable)]

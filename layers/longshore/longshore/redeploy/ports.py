@@ -57,7 +57,7 @@ class Registry(Protocol):
     """Images as ECR holds them now."""
 
     def resolve(self, repository: Repository, tag: str) -> Resolved | None:
-        """What a tag points to at this moment, or None when there is no such tag."""
+        """What a tag points to at this moment, or the image of a digest; None when there is none."""
         ...
 
     def tags(self, repository: Repository) -> Iterable[tuple[str, Digest, datetime]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from longshore.events import Event
     from longshore.images import Repository
     from longshore.redeploy.ports import Ports
+    from longshore.workloads import Deployment
 
 _ASKED = {reason.value: reason for reason in (Reason.ROLLBACK, Reason.HEAL, Reason.RETIREMENT)}
 _TAGS_TOLD = 100
@@ -86,7 +87,7 @@ class Redeployer:
     def _stop(self, event: Event, arn: str) -> list[Outcome]:
         """Has the platform roll back a deployment that ran out of time; how it ends, the watch sees."""
         deployment = self._records.get(arn).deployment
-        if deployment is None or deployment.status is not DeploymentStatus.STOPPING or deployment.rollout is None:
+        if deployment is None or deployment.rollout is None or not self._out_of_time(deployment):
             return []
         try:
             self._platform.stop(deployment.rollout)
@@ -95,6 +96,11 @@ class Redeployer:
         except PermanentError as error:
             return self._teller.tell([failed(event, arn, deployment.plan.subject, error)])
         return []
+
+    def _out_of_time(self, deployment: Deployment) -> bool:
+        """The watch asks before it writes, so what it asks for may be seen first."""
+        late = deployment.status is DeploymentStatus.STARTED and self._clock.now() >= deployment.deadline
+        return late or deployment.status is DeploymentStatus.STOPPING
 
     def _look(self, event: Event, repository: Repository) -> list[Outcome]:
         """Brings a repository's heads up to date; if events were missed, everyone who follows it is decided on."""

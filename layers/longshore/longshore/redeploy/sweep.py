@@ -36,12 +36,13 @@ class Sweeper:
     def all(self, event: Event) -> list[Outcome]:
         """Plans a whole sweep: first every repository's heads, then every workload, page by page, spread over time."""
         now = self._clock.now()
-        arns = sorted(set(self._discovery.arns()))
+        tagged = set(self._discovery.arns())
+        arns = sorted(tagged)
         known = list(self._index.all(event.account, event.region))
         for workload in known:
-            if workload.arn not in set(arns):
+            if workload.arn not in tagged:
                 self._index.remove(workload.arn)
-        followed = {r for w in known if w.arn in set(arns) for r in w.repositories}
+        followed = {r for w in known if w.arn in tagged for r in w.repositories}
         here = (event.account, event.region)  # another registry's tags may not be listed, and raise no events here
         repositories = sorted(r for r in followed if (r.account, r.region) == here)
         for place, repository in enumerate(repositories):

@@ -25,7 +25,11 @@ _GOODS_KEPT = 5
 _QUARANTINES_A_DAY = 3
 _INCONCLUSIVE = ("never-started", "not-steady")
 """Ends that say nothing against the image: told, never undone (redeploy 8.9)."""
+_OUTSIDE = "changed-outside"
+_ROLLED_BACK = "rolled back outside Longshore"
 _FINISHED = ("SERVICE_DEPLOYMENT_COMPLETED", "SERVICE_DEPLOYMENT_FAILED")
+
+_LOOK_AGAIN = timedelta(minutes=5)
 
 Step = tuple[Deployment, Outcome | None]
 
@@ -50,8 +54,8 @@ class Watcher:
         if record.deployment and record.deployment.status.active:
             return self._follow(event, record, record.deployment)
         if isinstance(fact, WatchDue):  # a crash may have come between an end and what it leads to
-            return self._tell(self._next(record))
-        return self._tell(self._notice(event, record) if fact.name in _FINISHED else [])
+            return self._next(event, record)
+        return self._notice(event, record) if fact.name in _FINISHED else []
 
     def _tell(self, outcomes: list[Outcome]) -> list[Outcome]:
         self._publisher.publish(announcements(outcomes))
@@ -68,12 +72,12 @@ class Watcher:
         if stepped.status.active:
             reminder = event.message("Watch Due", {"workload": record.arn}, now)
             self._reminder.postpone(reminder, stepped.deadline)
-        self._consequences(record, stepped, now)
         outcomes = self._tell([outcome] if outcome else [])
+        outcomes += self._consequences(record, stepped, now)
         self._records.advance(stepped)
         if stepped.status.active:
             return outcomes
-        return outcomes + self._tell(self._next(self._records.get(record.arn)))
+        return outcomes + self._next(event, self._records.get(record.arn))
 
     def _step(self, deployment: Deployment, now: datetime) -> Step:
         if deployment.status is DeploymentStatus.STARTING:
@@ -87,7 +91,8 @@ class Watcher:
             case RolloutStatus.RUNNING:
                 return self._running(deployment, now)
             case RolloutStatus.ROLLING_BACK:
-                return deployment, None
+                late = now >= deployment.deadline  # no event need come of its end
+                return (replace(deployment, deadline=now + _LOOK_AGAIN) if late else deployment), None
             case RolloutStatus.SUCCEEDED:
                 return self._succeeded(deployment, rollout, now)
             case RolloutStatus.ROLLED_BACK:
@@ -135,9 +140,11 @@ class Watcher:
             observation = self._platform.observe(deployment.plan.workload)
         except GoneError:
             return self._superseded(deployment, "workload-gone", {}, now)
+        if not observation.active:
+            return self._superseded(deployment, "workload-gone", {}, now)
         rollout = self._platform.rollout(deployment.rollout)
         if observation.rollout not in (deployment.rollout, None) or not _as_decided(deployment, observation.running):
-            return self._superseded(deployment, "changed-outside", {"running": dict(observation.running)}, now)
+            return self._superseded(deployment, _OUTSIDE, {"running": dict(observation.running)}, now)
         if rollout.alarms:
             return self._failed(deployment, "alarms", {"alarms": list(rollout.alarms)}, now)
         if observation.steady:
@@ -162,7 +169,7 @@ class Watcher:
             deployment.rollout,
             None,
         ):
-            return self._superseded(deployment, "changed-outside", {"by": observation.rollout}, now)
+            return self._superseded(deployment, _OUTSIDE, {"by": observation.rollout}, now)
         return self._failed(deployment, rollout.status.value, {"why": rollout.reason}, now)
 
     def _superseded(self, deployment: Deployment, reason: str, detail: Mapping[str, Any], now: datetime) -> Step:
@@ -175,31 +182,43 @@ class Watcher:
 
     # -- what an end leads to ---------------------------------------------------------------------------------------
 
-    def _consequences(self, record: Record, deployment: Deployment, now: datetime) -> None:
+    def _consequences(self, record: Record, deployment: Deployment, now: datetime) -> list[Outcome]:
         """Written before the end itself, so that a crash in between repeats them and loses none."""
         if deployment.status is DeploymentStatus.VERIFIED:
             self._good(record, {**_newest(record), **deployment.plan.digests}, now)
         if deployment.status in (DeploymentStatus.FAILED, DeploymentStatus.ROLLED_BACK):
-            self._blame(record, deployment, now)
+            return self._blame(record, deployment, now)
+        return []
 
-    def _blame(self, record: Record, deployment: Deployment, now: datetime) -> None:
+    def _blame(self, record: Record, deployment: Deployment, now: datetime) -> list[Outcome]:
         if deployment.outcome in _INCONCLUSIVE:
-            return
-        arn = deployment.plan.workload
-        if deployment.plan.rollback:
-            self._records.hold(arn, Hold("the last known good image failed as well", "longshore", now))
-            return
-        self._records.quarantine(arn, deployment.plan.digests.values(), deployment.outcome, now)
+            return []
+        plan = deployment.plan
+        if plan.rollback:
+            hold = Hold("the last known good image failed as well", "longshore", now)
+            return self._hold(plan.correlation, plan.workload, hold, plan.subject.members())
+        self._records.quarantine(plan.workload, plan.digests.values(), deployment.outcome, now)
         recent = {d for d, at in record.quarantined.items() if now - at < timedelta(days=1)}
-        if len(recent | set(deployment.plan.digests.values())) >= _QUARANTINES_A_DAY:
-            self._records.hold(arn, Hold(f"{_QUARANTINES_A_DAY} images failed within a day", "longshore", now))
+        if len(recent | set(plan.digests.values())) < _QUARANTINES_A_DAY:
+            return []
+        hold = Hold(f"{_QUARANTINES_A_DAY} images failed within a day", "longshore", now)
+        return self._hold(plan.correlation, plan.workload, hold, plan.subject.members())
 
-    def _next(self, record: Record) -> list[Outcome]:
+    def _hold(self, correlation: str, arn: str, hold: Hold, detail: Mapping[str, Any]) -> list[Outcome]:
+        """Told before written, like an end."""
+        told_of = {**detail, "why": hold.reason, "by": hold.actor}
+        outcomes = self._tell([Outcome("hold", "held", correlation, arn, Kind.HOLD_SET, told_of)])
+        self._records.hold(arn, hold)
+        return outcomes
+
+    def _next(self, event: Event, record: Record) -> list[Outcome]:
         """What redeploy is asked for once a deployment is over: the way back, or what was pushed meanwhile."""
         deployment = record.deployment
+        if deployment and deployment.outcome == _OUTSIDE:
+            return self._notice(event, record)
         if deployment and _undone(deployment):
-            return [self._request(deployment, "rollback")]
-        return [self._request(deployment, "pending")] if deployment and record.pending else []
+            return self._tell([self._request(deployment, "rollback")])
+        return self._tell([self._request(deployment, "pending")] if deployment and record.pending else [])
 
     def _request(self, deployment: Deployment, reason: str) -> Outcome:
         return Outcome("deploy", reason, deployment.plan.correlation, deployment.plan.workload, Kind.REDEPLOY_REQUESTED)
@@ -214,11 +233,14 @@ class Watcher:
         except GoneError:
             self._index.remove(record.arn)
             return []
-        if observation.workload.policy is not None:
-            self._index.put(observation.workload)
+        if observation.workload.policy is None:
+            self._index.remove(record.arn)
+            return []
+        self._index.put(observation.workload)
         outcomes = self._foreign(event, record, observation) if observation.steady and observation.running else []
         if record.pending:
-            outcomes.append(Outcome("deploy", "pending", event.correlation, record.arn, Kind.REDEPLOY_REQUESTED))
+            asked = Outcome("deploy", "pending", event.correlation, record.arn, Kind.REDEPLOY_REQUESTED)
+            outcomes += self._tell([asked])
         return outcomes
 
     def _foreign(self, event: Event, record: Record, observation: Observation) -> list[Outcome]:
@@ -226,24 +248,18 @@ class Watcher:
         now = self._clock.now()
         newest = _newest(record)
         followed = {c: d for c, d in observation.running.items() if c in observation.workload.followed}
-        if not followed or followed.items() <= newest.items():
+        tried, earlier = _history(record)
+        if not followed or (followed.items() <= newest.items() and not tried):
             return []
-        earlier = [good.digests for good in record.goods[1:]]
-        returned = {c: d for c, d in followed.items() if any(good.get(c) == d for good in earlier)}
+        back = {c: d for c, d in followed.items() if any(good.get(c) == d for good in earlier)}
+        returned = {c: d for c, d in back.items() if not tried or tried.get(c, d) != d}
+        outcomes: list[Outcome] = []
+        if returned and not (record.hold and record.hold.stands(now)):
+            hold = Hold(_ROLLED_BACK, "unknown", now)
+            told_of = {**observation.workload.subject.members(), "to": returned}
+            outcomes = self._hold(event.correlation, record.arn, hold, told_of)
         self._good(record, {**newest, **followed}, now)
-        if not returned or (record.hold and record.hold.stands(now)):
-            return []
-        self._records.hold(record.arn, Hold("rolled back outside Longshore", "unknown", now))
-        return [
-            Outcome(
-                "hold",
-                "held",
-                event.correlation,
-                record.arn,
-                Kind.HOLD_SET,
-                {**observation.workload.subject.members(), "why": "rolled back outside Longshore", "to": returned},
-            )
-        ]
+        return outcomes
 
     def _good(self, record: Record, digests: Mapping[str, Digest], now: datetime) -> None:
         kept = [good for good in record.goods if good.digests != digests]
@@ -254,6 +270,14 @@ def _undone(deployment: Deployment) -> bool:
     """Whether a failure left the workload on an image that must be taken back."""
     failed = deployment.status is DeploymentStatus.FAILED and deployment.outcome not in _INCONCLUSIVE
     return failed and not deployment.plan.rollback
+
+
+def _history(record: Record) -> tuple[Mapping[str, Digest], list[Mapping[str, Digest]]]:
+    """What Longshore was deploying when somebody else changed the workload, and all that had worked before."""
+    deployment = record.deployment
+    if deployment is None or deployment.outcome != _OUTSIDE:
+        return {}, [good.digests for good in record.goods[1:]]
+    return deployment.plan.digests, [good.digests for good in record.goods if good.since <= deployment.began]
 
 
 def _newest(record: Record) -> Mapping[str, Digest]:

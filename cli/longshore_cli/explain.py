@@ -1,0 +1,204 @@
+"""`longshore explain`: why a workload runs what it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from longshore_cli.output import WrongError, columns, json_option, meaning, write_json
+
+if TYPE_CHECKING:
+    from longshore_cli.evaluation import Evaluated
+
+_NAME = re.compile(r"(?P<cluster>[A-Za-z0-9_-]{1,255})/(?P<service>[A-Za-z0-9_-]{1,255})")
+_SHOWN = 12  # candidates that the text shows; the JSON has all
+
+
+@click.command(short_help="Why a workload runs what it runs.")
+@click.argument("workload")
+@click.option("--stack", "stack_name", default="longshore", show_default=True, help="The deployed stack.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The longshore.yaml with the profiles; layers/config/longshore.yaml when there is one.",
+)
+@json_option
+def explain(workload: str, stack_name: str, config_file: Path | None, as_json: bool) -> None:
+    """Why does WORKLOAD, an ARN or CLUSTER/SERVICE, run what it runs, and what would it take to change that?"""
+    from longshore_cli.account import Account
+    from longshore_cli.evaluation import evaluator
+
+    account = Account(_region(workload))
+    looking = evaluator(account, stack_name, config_file)
+    arn = workload if workload.startswith("arn:") else _arn(workload, account.partition, account.region, account.id)
+    document = describe(looking.evaluate(looking.platform.observe(arn)))
+    if as_json:
+        write_json(document)
+    else:
+        _tell(document)
+
+
+def _region(workload: str) -> str | None:
+    """The Region of an ARN; None leaves it to the boto3 chain."""
+    from longshore.events import ecs_service
+
+    if workload.startswith("arn:"):
+        try:
+            return ecs_service(workload)[1]
+        except ValueError as error:
+            raise WrongError(str(error)) from error
+    if not _NAME.fullmatch(workload):
+        raise WrongError(f"{workload!r} is neither the ARN of an ECS service nor CLUSTER/SERVICE")
+    return None
+
+
+def _arn(name: str, partition: str, region: str, account: str) -> str:
+    return f"arn:{partition}:ecs:{region}:{account}:service/{name}"
+
+
+def describe(evaluated: Evaluated) -> dict[str, Any]:
+    """The document of the command; empty lists stand for what there is none of."""
+    facts, proposal = evaluated.facts, evaluated.proposal
+    observation, record = facts.observation, facts.record
+    workload = observation.workload
+    leading = proposal.leading
+    return {
+        "workload": workload.arn,
+        "platform": workload.platform.value,
+        "controller": observation.controller.value,
+        "policy": workload.policy,
+        "declared": dict(workload.images),
+        "running": dict(observation.running),
+        "desired": observation.desired,
+        "steady": observation.steady,
+        "rollout": observation.rollout,
+        "decision": leading.as_json() if leading else None,
+        "candidates": _candidates(evaluated),
+        "gates": [],
+        "holds": [_hold(record.hold)] if record.hold else [],
+        "paused": facts.paused,
+        "windows": [],
+        "quarantined": [{"digest": d, "since": at.isoformat()} for d, at in sorted(record.quarantined.items())],
+        "pending": [
+            {"repository": str(repository), "tag": tag, "since": at.isoformat()}
+            for (repository, tag), at in sorted(record.pending.items())
+        ],
+        "good": [{"digests": dict(good.digests), "since": good.since.isoformat()} for good in record.goods],
+        "deployments": [_deployment(record.deployment)] if record.deployment else [],
+    }
+
+
+def _candidates(evaluated: Evaluated) -> list[dict[str, Any]]:
+    workload = evaluated.facts.observation.workload
+    found = []
+    for container, candidate, decision in evaluated.proposal.decisions:
+        if candidate is None:
+            continue
+        repository = workload.followed[container].repository
+        described = {
+            "container": container,
+            "repository": str(repository),
+            "tag": candidate.tag,
+            "digest": candidate.digest or None,
+            "moved": candidate.moved_at.isoformat() if candidate.moved_at else None,
+        }
+        found.append(described | decision.as_json())
+    return sorted(found, key=lambda each: (each["container"], each["verdict"] == "skip", _newest_first(each["moved"])))
+
+
+def _newest_first(moved: str | None) -> tuple[int, ...]:
+    return tuple(-ord(character) for character in moved or "")
+
+
+def _hold(hold: Any) -> dict[str, Any]:
+    until = hold.until.isoformat() if hold.until else None
+    return {"reason": hold.reason, "by": hold.actor, "since": hold.since.isoformat(), "until": until}
+
+
+def _deployment(deployment: Any) -> dict[str, Any]:
+    plan = deployment.plan
+    return {
+        "status": deployment.status.value,
+        "outcome": deployment.outcome or None,
+        "reason": plan.reason,
+        "action": plan.action.value,
+        "rollback": plan.rollback,
+        "began": deployment.began.isoformat(),
+        "deadline": deployment.deadline.isoformat(),
+        "ended": deployment.ended.isoformat() if deployment.ended else None,
+        "rollout": deployment.rollout,
+        "changes": [
+            {"container": c.container, "image": c.image, "tag": c.tag, "digest": c.digest, "previous": c.previous}
+            for c in plan.changes
+        ],
+        "correlation": plan.correlation,
+    }
+
+
+def _tell(document: dict[str, Any]) -> None:
+    click.echo(f"{document['workload'].partition(':service/')[2]}  {document['workload']}")
+    for line in columns((f"  {label}", text) for label, text in _rows(document)):
+        click.echo(line)
+    if document["candidates"]:
+        click.echo("")
+        for line in columns(_candidate_rows(document["candidates"])):
+            click.echo(line)
+
+
+def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("follows", document["policy"] or "nothing: the tag longshore:policy is missing")]
+    for container, image in document["declared"].items():
+        rows.append(("runs", f"{container}: {image} = {document['running'].get(container, 'digest not known')}"))
+    state = "steady" if document["steady"] else "a deployment is under way, or tasks are missing"
+    rows.append(("state", f"{document['desired']} tasks wanted, {state}"))
+    if decision := document["decision"]:
+        rows.append(("now", _verdict(decision)))
+    if document["paused"] is not None:
+        rows.append(("paused", document["paused"] or "no reason given"))
+    rows += [("held", _held(hold)) for hold in document["holds"]]
+    rows += [("bad", f"{each['digest']}, failed {_when(each['since'])}") for each in document["quarantined"]]
+    rows += [("pending", f"{each['tag']}, since {_when(each['since'])}") for each in document["pending"]]
+    rows += [("good", _good(each)) for each in document["good"][:1]]
+    rows += [("last", _last(each)) for each in document["deployments"]]
+    return rows
+
+
+def _verdict(decision: dict[str, Any]) -> str:
+    until = f" until {_when(decision['detail']['until'])}" if decision["detail"].get("until") else ""
+    return f"{decision['verdict']}{until}: {meaning(decision['reason'])}"
+
+
+def _held(hold: dict[str, Any]) -> str:
+    until = f" until {_when(hold['until'])}" if hold["until"] else " until it is lifted"
+    return f"{hold['reason']}, by {hold['by']} since {_when(hold['since'])}{until}"
+
+
+def _good(good: dict[str, Any]) -> str:
+    digests = ", ".join(f"{container} {digest}" for container, digest in sorted(good["digests"].items()))
+    return f"{digests}, since {_when(good['since'])}"
+
+
+def _last(deployment: dict[str, Any]) -> str:
+    ended = f", ended {_when(deployment['ended'])}" if deployment["ended"] else f", due {_when(deployment['deadline'])}"
+    changes = "; ".join(f"{c['container']} to {c['tag']} = {c['digest']}" for c in deployment["changes"])
+    what = f"{deployment['status']} [{deployment['outcome'] or deployment['reason']}]"
+    return f"{what}, began {_when(deployment['began'])}{ended}: {changes or 'the same images again'}"
+
+
+def _when(moment: str) -> str:
+    return moment[:19].replace("T", " ") + " UTC"
+
+
+def _candidate_rows(candidates: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    yield "  candidate", "digest", "moved", "decision"
+    for each in candidates[:_SHOWN]:
+        digest = (each["digest"] or "?").removeprefix("sha256:")[:12]
+        moved = _when(each["moved"]) if each["moved"] else "?"
+        yield f"  {each['container']}: {each['tag']}", digest, moved, _verdict(each)
+    if len(candidates) > _SHOWN:
+        yield "  ...", "", "", f"and {len(candidates) - _SHOWN} more: see --json"

@@ -1,0 +1,164 @@
+"""The scenarios of the demo: each tells what happens and asserts how it ends."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from longshore_local.demo.sentences import short
+from longshore_local.demo.stage import Stage
+from longshore_local.images import artifact, multi_platform, signature, signature_tag, single
+
+__all__ = ["SCENARIOS", "Scenario"]
+
+WEB = "shop/web"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One scenario: its name on the command line, what it shows, and how it is played."""
+
+    name: str
+    shows: str
+    play: Callable[[Stage], None]
+
+
+def push(stage: Stage) -> None:
+    """The same tag, pushed again: the service follows."""
+    image = stage.repository(WEB)
+    stage.stock(WEB, "prod", single("web, build 1"))
+    stage.service({"web": f"{image}:prod"}, "digest")
+    build = single("web, build 2")
+    stage.push("CI", WEB, "prod", build)
+    stage.until(stage.announced("Deployment Succeeded"), "the deployment is verified")
+    stage.verify(stage.digests() == {"web": build.digest}, f"the service runs {short(build.digest)}")
+    stage.conclude()
+
+
+def rollback(stage: Stage) -> None:
+    """A bad image: the breaker trips, the old image comes back, the bad one stays out."""
+    image = stage.repository(WEB)
+    good, bad = single("web, build 1"), single("web, build 2, which crashes")
+    stage.stock(WEB, "prod", good)
+    stage.service({"web": f"{image}:prod"}, "digest")
+    stage.fail(bad, "exit-1")
+    stage.push("CI", WEB, "prod", bad, "it exits as soon as it starts")
+    stage.until(stage.announced("Deployment Rolled Back"), "the bad image is rolled back")
+    stage.verify(stage.digests() == {"web": good.digest}, f"the service is back on {short(good.digest)}")
+    stage.conclude()
+    stage.wait(minutes=10)
+    deployments = stage.deployments()
+    stage.push("Dev", WEB, "prod", good, "takes the tag back")
+    stage.wait(minutes=1)
+    stage.push("CI", WEB, "prod", bad, "the very same image once more")
+    stage.wait(minutes=10)
+    stage.verify("quarantined" in stage.reasons(), "the second push of the bad image is refused")
+    stage.verify(stage.deployments() == deployments, "nothing was deployed after the rollback")
+    stage.conclude()
+
+
+def ignored(stage: Stage) -> None:
+    """Pushes that nothing should follow, each with its reason."""
+    image = stage.repository(WEB)
+    current = single("web 1.4.2")
+    stage.stock(WEB, "1.4.2", current)
+    stage.service({"web": f"{image}:1.4.2"}, "semver:minor")
+    pushes = [
+        ("1.4.1", single("web 1.4.1, rebuilt"), "an older version, rebuilt", "downgrade"),
+        ("1.5.0-rc.1", single("web 1.5.0-rc.1"), "a release candidate", "prerelease"),
+        ("1.4.3-alpine", single("web 1.4.3 on Alpine"), "another base image", "variant"),
+        ("2.0.0", single("web 2.0.0"), "a new major version", "out-of-range"),
+        (signature_tag(current.digest), signature(current), "a signature, as cosign stores it", "artifact"),
+        ("1.4.2-sbom", artifact("sbom", "application/spdx+json"), "an SBOM", "artifact"),
+        (None, single("web 1.4.3, one platform of it"), "a child of an index that comes later", "untagged"),
+    ]
+    for tag, pushed, note, reason in pushes:
+        stage.push("CI", WEB, tag, pushed, note)
+        stage.wait(seconds=30)
+        stage.verify(stage.reasons()[-1:] == [reason], f"the push of {tag or 'no tag'} is refused as {reason}")
+    stage.verify(stage.digests() == {"web": current.digest}, "the service still runs 1.4.2")
+    stage.verify(stage.deployments() == 1, "nothing was deployed")
+    stage.conclude()
+
+
+def multi_arch(stage: Stage) -> None:
+    """An image for several platforms: only what the service's own platform runs counts."""
+    image = stage.repository(WEB)
+    first = multi_platform("web, build 1", attestations=False)
+    stage.stock(WEB, "prod", first)
+    stage.service({"web": f"{image}:prod"}, "digest")
+    attested = multi_platform("web, build 1")
+    stage.push("CI", WEB, "prod", attested, "an index: the same amd64 and arm64 images, attestations added")
+    stage.wait(minutes=2)
+    stage.verify(stage.deployments() == 1, "attestations alone deploy nothing")
+    stage.verify("same-content" in stage.reasons(), "the push is recognised as the same content")
+    arm = multi_platform("web, build 2", ["linux/arm64"])
+    stage.push("CI", WEB, "prod", arm, "an index without linux/amd64, which the service needs")
+    stage.wait(minutes=2)
+    stage.verify("platform" in stage.reasons(), "an index without the service's platform is held")
+    second = multi_platform("web, build 2")
+    stage.push("CI", WEB, "prod", second, "the whole index of build 2")
+    stage.until(stage.announced("Deployment Succeeded"), "the new index is deployed")
+    stage.verify(stage.digests()["web"] in (second.digest, second.children[0].digest), "build 2 runs")
+    stage.conclude()
+
+
+def semver(stage: Stage) -> None:
+    """A new version: a new revision, in which only the container with that image changes."""
+    image, proxy = stage.repository(WEB), stage.repository("shop/proxy")
+    new, sidecar = single("web 1.5.0"), single("proxy 3.1.0")
+    stage.stock(WEB, "1.4.2", single("web 1.4.2"))
+    stage.stock("shop/proxy", "3.1.0", sidecar)
+    stage.service({"web": f"{image}:1.4.2", "proxy": f"{proxy}:3.1.0"}, "semver:minor")
+    before = stage.definition()
+    stage.push("CI", WEB, "1.5.0", new)
+    stage.until(stage.announced("Deployment Succeeded"), "1.5.0 is deployed")
+    stage.verify(stage.definition() != before, "there is a new revision of the task definition")
+    declared = {"web": f"{image}:1.5.0", "proxy": f"{proxy}:3.1.0"}
+    stage.verify(stage.declared() == declared, "only the image of web changed")
+    stage.verify(stage.digests() == {"web": new.digest, "proxy": sidecar.digest}, "1.5.0 runs beside the same proxy")
+    stage.conclude()
+
+
+def coalesce(stage: Stage) -> None:
+    """Three pushes while a deployment is under way: the newest one follows, once."""
+    image = stage.repository(WEB)
+    stage.stock(WEB, "prod", single("web, build 1"))
+    stage.service({"web": f"{image}:prod"}, "digest")
+    stage.push("CI", WEB, "prod", single("web, build 2"))
+    stage.until(stage.announced("Deployment Started"), "build 2 is being deployed")
+    stage.wait(seconds=3)
+    for number in (3, 4, 5):
+        stage.push(
+            "CI", WEB, "prod", single(f"web, build {number}"), f"build {number}, while build 2 is still on its way"
+        )
+        stage.wait(seconds=8)
+    newest = single("web, build 5")
+    stage.until(lambda: stage.digests() == {"web": newest.digest}, "the newest push is deployed")
+    stage.until(stage.announced("Deployment Succeeded"), "the newest push is verified")
+    stage.verify(stage.deployments() == 3, "builds 3 and 4 were never deployed")
+    stage.conclude()
+
+
+def watchdog(stage: Stage) -> None:
+    """No circuit breaker and an image that hangs: Longshore stops the deployment at its deadline."""
+    image = stage.repository(WEB)
+    good, hanging = single("web, build 1"), single("web, build 2, which hangs")
+    stage.stock(WEB, "prod", good)
+    stage.service({"web": f"{image}:prod"}, "digest", breaker=False)
+    stage.narrator.say("You", "have no deployment circuit breaker on it, so ECS alone would try for hours")
+    stage.fail(hanging, "hang")
+    stage.push("CI", WEB, "prod", hanging, "its tasks never become healthy")
+    stage.until(stage.announced("Deployment Rolled Back"), "the hanging deployment is stopped and rolled back")
+    stage.verify(stage.digests() == {"web": good.digest}, f"the service is back on {short(good.digest)}")
+    stage.conclude()
+
+
+_ALL = (
+    Scenario("push", "an image is pushed, the service that runs it follows", push),
+    Scenario("rollback", "a bad image is rolled back and stays out", rollback),
+    Scenario("ignored", "pushes that nothing should follow, each explained", ignored),
+    Scenario("multi-arch", "of an image for many platforms, only the service's own counts", multi_arch),
+    Scenario("semver", "a new version changes one image of the task definition, and nothing else", semver),
+    Scenario("coalesce", "three pushes during a deployment: the newest wins", coalesce),
+    Scenario("watchdog", "a deployment that hangs is stopped at its deadline", watchdog),
+)
+SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}

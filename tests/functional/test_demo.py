@@ -1,0 +1,90 @@
+"""The demo: every scenario ends as it should and tells what a stranger needs; one that does not is exit 1."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from longshore_cli.main import main
+from longshore_local.demo import scenarios
+from longshore_local.demo.play import Played, play
+from longshore_local.demo.scenarios import SCENARIOS
+from longshore_local.demo.stage import Stage
+
+NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog"]
+TOLD = {
+    "push": ["CI pushes shop/web:prod", "[moved]", "is complete", "verified"],
+    "rollback": ["web exited with 1", "rolling back", "ECS rolled it back", "is quarantined", "[quarantined]"],
+    "ignored": ["[downgrade]", "[prerelease]", "[variant]", "[out-of-range]", "[artifact]", "[untagged]"],
+    "multi-arch": ["[same-content]", "[platform]", "[moved]"],
+    "semver": ["[newer]", "only this changes: web = shop/web:1.5.0", "shop/proxy:3.1.0"],
+    "coalesce": ["build 3", "build 4", "build 5", "[deployment-in-progress]"],
+    "watchdog": ["not healthy at the deadline", "rolled back at its deadline"],
+}
+
+
+@pytest.fixture(scope="module")
+def played() -> dict[str, Played]:
+    return {each.scenario.name: each for each in play(SCENARIOS.values(), lambda scenario, line: None)}
+
+
+def test_these_are_the_scenarios() -> None:
+    assert list(SCENARIOS) == NAMES == list(TOLD)
+    result = CliRunner().invoke(main, ["demo", "--list", "--json"])
+    assert [each["name"] for each in json.loads(result.stdout)["scenarios"]] == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_ends_as_it_should(played: dict[str, Played], name: str) -> None:
+    assert played[name].ok, played[name].problem
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_story_is_complete_and_in_order(played: dict[str, Played], name: str) -> None:
+    lines = played[name].story
+    story = "\n".join(f"{line.who} {line.text}" for line in lines)
+    assert [expected for expected in TOLD[name] if expected not in story] == []
+    assert [line.at for line in lines] == sorted(line.at for line in lines)
+    assert (lines[0].who, lines[-1].who) == ("You", "Now")
+
+
+def test_what_ecs_does_is_told_after_what_longshore_decided(played: dict[str, Played]) -> None:
+    told = [line.who for line in played["push"].story]
+    assert told == ["You", "CI", "Longshore", "Longshore", "ECS", "ECS", "Longshore", "Now"]
+
+
+def test_the_command_answers_one_json_document(capfd: pytest.CaptureFixture[str]) -> None:
+    result = CliRunner().invoke(main, ["demo", "push", "--json"])
+    assert result.exit_code == 0
+    (scenario,) = json.loads(result.stdout)["scenarios"]
+    assert set(scenario) == {"name", "ok", "seconds", "story"}
+    assert (scenario["name"], scenario["ok"]) == ("push", True)
+    assert any("[moved]" in line for line in scenario["story"])
+    assert capfd.readouterr().out == ""
+
+
+def test_the_command_tells_each_line_in_words() -> None:
+    result = CliRunner().invoke(main, ["demo", "semver"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("semver: a new version changes one image")
+    assert "as it should be" in result.stdout
+
+
+@pytest.fixture
+def disappointing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def play_badly(stage: Stage) -> None:
+        stage.repository(scenarios.WEB)
+        stage.verify(False, "the sun shines")
+
+    bad = {**SCENARIOS, "push": replace(SCENARIOS["push"], play=play_badly)}
+    monkeypatch.setattr(scenarios, "SCENARIOS", bad)
+
+
+@pytest.mark.usefixtures("disappointing")
+def test_a_scenario_that_ends_otherwise_is_exit_1() -> None:
+    result = CliRunner().invoke(main, ["demo", "push", "semver", "--json"])
+    assert result.exit_code == 1
+    first, second = json.loads(result.stdout)["scenarios"]
+    assert (first["ok"], second["ok"]) == (False, True)
+    assert "it was expected that the sun shines" in first["story"][-1]

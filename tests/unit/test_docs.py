@@ -1,0 +1,279 @@
+"""The pages are true: what they say of policies, the ledger, the stack, the roles and the commands is what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
+from longshore.aws.table import Table
+from longshore.decisions import Reason, Verdict
+from longshore.events import Event, RedeployRequested, SweepDue
+from longshore.images import Repository
+from longshore.ports import Good, Head
+from longshore.redeploy.decide import Candidate, Current, decide
+from longshore.redeploy.pacing import Pacing
+from longshore.redeploy.policy import Options, Write, parse_policy
+from longshore.redeploy.profiles import read_profiles
+from longshore.workloads import Action, Change, Deployment, DeploymentStatus, Hold, Plan, PlatformKind, Workload
+from longshore_cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted({ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "events" / "README.md", *ROOT.glob("docs/**/*.md")})
+TEMPLATE: Mapping[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+ARN = "arn:aws:ecs:eu-west-1:123456789012:service/prod/web"
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+REPOSITORY = Repository("123456789012", "eu-west-1", "shop/web")
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """The body of the first table after a heading, cell by cell."""
+    after = text.split(f"{heading}\n", 1)[1]
+    table = re.search(r"(?:^\|.*\n)+", after, re.M)
+    assert table, heading
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[0].splitlines()[2:]]
+
+
+def code(cell: str) -> str:
+    return cell.strip("| ").strip("`")
+
+
+# -- policies.md ----------------------------------------------------------------------------------------------------
+
+
+def test_every_reason_is_listed_in_order_with_its_verdict_and_meaning() -> None:
+    listed = [
+        (code(c), verdict, meaning.rstrip(" |")) for c, verdict, meaning in rows(page("docs/policies.md"), "## Reasons")
+    ]
+    assert listed == [(r.value, r.verdict.value, r.meaning) for r in Reason]
+
+
+def test_every_verdict_is_listed() -> None:
+    assert [row[0].strip("| ") for row in rows(page("docs/policies.md"), "## Verdicts")] == [v.value for v in Verdict]
+
+
+@pytest.mark.parametrize("row", rows(page("docs/policies.md"), "## Truth table"), ids=" ".join)
+def test_the_truth_table_is_what_is_decided(row: list[str]) -> None:
+    profiles = read_profiles(
+        {"rc": {"policy": "semver:minor", "prerelease": "channel:rc"}, "range": {"policy": "semver:>=1.2 <2"}}
+    )
+    current, pushed, policy, verdict, reason = map(code, row)
+    decision = decide(parse_policy(policy, profiles), Current(current, A), Candidate(pushed, B))
+    assert (decision.verdict.value, decision.reason.value) == (verdict, reason)
+
+
+@pytest.mark.parametrize(("name", "heading"), [("docs/policies.md", "## Grammar"), ("README.md", "## Policies")])
+def test_every_policy_of_the_grammar_can_be_read(name: str, heading: str) -> None:
+    profiles = read_profiles({"web": {"policy": "digest"}})
+    listed = [text for row in rows(page(name), heading) for text in re.findall(r"`([^`]+)`", row[0])]
+    assert [str(parse_policy(text, profiles)) for text in listed] == listed
+    kinds = {text.partition(":")[0] for text in listed}
+    assert kinds == {"digest", "semver", "newest", "numeric", "calver", "pin", "profile"}
+
+
+def test_every_option_of_a_profile_is_listed_with_its_default() -> None:
+    schema = json.loads(page("layers/config/schema.json"))["$defs"]["profile"]["properties"]
+    listed = {code(row[0]): row[1].strip("`") for row in rows(page("docs/policies.md"), "## Profiles")}
+    assert listed.keys() == schema.keys()
+    options, pacing = Options(), Pacing()
+    assert options.write is Write.DECLARED
+    for name in ("prerelease", "immutable_retag", "on_unknown", "redeploy_on", "write", "max_major_jump"):
+        assert listed[name] == str(getattr(options, name)), name
+    for name in ("soak", "timeout", "cooldown"):
+        assert timedelta(minutes=int(listed[name].removesuffix("m"))) == timedelta(seconds=getattr(pacing, name)), name
+    assert listed["limits"] == f"{{per_push: {pacing.per_push}, per_hour: {pacing.per_hour}}}"
+
+
+# -- architecture.md ------------------------------------------------------------------------------------------------
+
+
+class _Recorder:
+    """A DynamoDB client that keeps what is written, and reads one item at most."""
+
+    def __init__(self, item: dict[str, Any] | None = None) -> None:
+        self.items: list[dict[str, Any]] = []
+        self._item = item
+
+    def get_item(self, Key: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {"Item": self._item} if self._item and Key == {name: self._item[name] for name in ("pk", "sk")} else {}
+
+    def query(self, ExpressionAttributeValues: dict[str, Any], **_: Any) -> dict[str, Any]:
+        mine = self._item and ExpressionAttributeValues[":pk"] == self._item["pk"]
+        return {"Items": [self._item] if mine else []}
+
+    def put_item(self, Item: dict[str, Any], **_: Any) -> None:
+        self.items.append(Item)
+
+    def update_item(self, Key: dict[str, Any], ExpressionAttributeValues: dict[str, Any], **_: Any) -> None:
+        self.items.append({**Key, "expires": ExpressionAttributeValues[":expires"], "times": {"N": "1"}})
+
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> None:
+        self.items += [write["Put"]["Item"] for write in TransactItems]
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+def written() -> list[dict[str, Any]]:
+    """One item of every kind, as the stores write it, with every optional member."""
+    recorder = _Recorder()
+    table = Table(recorder, "ledger")
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/web:prod"
+    LedgerHeads(table).observe(Head(REPOSITORY, "prod", A, NOW, NOW, NOW, previous=B), 120)
+    LedgerIndex(table).put(
+        Workload(ARN, PlatformKind.ECS_SERVICE, "123456789012", "eu-west-1", "prod", "web", {}, {"web": image}, "web:1")
+    )
+    records = LedgerRecords(table, _Clock())
+    plan = Plan(ARN, Action.REFRESH, (Change("web", "web:prod", B, "prod"),), "moved", "id")
+    whole = Deployment(plan, DeploymentStatus.VERIFIED, NOW, NOW, lease=NOW, rollout="r", before="b", ended=NOW)
+    records.begin(whole, None)
+    records.good(ARN, [Good({"web": A}, NOW)])
+    records.quarantine(ARN, [B], "failed", NOW)
+    records.hold(ARN, Hold("why", "who", NOW, NOW))
+    records.tell(ARN, "what")
+    records.remember(ARN, REPOSITORY, "prod", NOW)
+    LedgerSwitches(table, "123456789012", "eu-west-1").count("all", NOW, 1)
+    return recorder.items
+
+
+def documented() -> list[tuple[re.Pattern[str], set[str], str]]:
+    """Key, members and time kept of each item on the page."""
+    found = []
+    for _, pk, sk, members, kept, _ in rows(page("docs/architecture.md"), "## The ledger"):
+        key = re.sub(r"<[a-z]+>", ".+", re.escape(f"{code(pk)} {code(sk)}").replace(r"\<", "<").replace(r"\>", ">"))
+        found.append((re.compile(key), set(re.findall(r"`(\w+)`", members)), kept))
+    return found
+
+
+def test_every_item_of_the_ledger_is_documented_with_its_members_and_time() -> None:
+    seen = []
+    for item in written():
+        key = f"{item['pk']['S']} {item['sk']['S']}"
+        matching = [(members, kept) for pattern, members, kept in documented() if pattern.fullmatch(key)]
+        assert len(matching) == 1, key
+        members, kept = matching[0]
+        assert item.keys() - {"pk", "sk", "schema", "expires"} == members, key
+        assert _kept(item) == kept or ("expires" not in item and kept in ("while it follows", "until lifted")), key
+        seen.append(key)
+    assert len(seen) == len(documented()) - 1  # the pause is set by people and only read
+
+
+def _kept(item: Mapping[str, Any]) -> str:
+    hours = (int(item.get("expires", {"N": 0})["N"]) - NOW.timestamp()) / 3600
+    return f"{hours:.0f} hours" if hours < 24 else f"{hours / 24:.0f} days"
+
+
+# -- operations.md --------------------------------------------------------------------------------------------------
+
+
+def test_every_parameter_is_listed_with_its_default() -> None:
+    listed = {
+        code(row[0]): row[1].strip("`").replace("empty", "")
+        for row in rows(page("docs/operations.md"), "## Parameters")
+    }
+    assert listed == {name: str(each["Default"]) for name, each in TEMPLATE["Parameters"].items()}
+
+
+def test_every_alarm_is_listed() -> None:
+    alarms = {name for name, each in TEMPLATE["Resources"].items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    assert {code(row[0]) for row in rows(page("docs/operations.md"), "## Alarms")} == alarms
+
+
+def test_resources_and_outputs_that_commands_name_exist() -> None:
+    text = page("docs/operations.md")
+    assert set(re.findall(r"\$\(output (\w+)\)", text)) <= TEMPLATE["Outputs"].keys()
+    assert set(re.findall(r"\$\(physical (\w+)\)", text)) <= TEMPLATE["Resources"].keys()
+
+
+def _json_of(text: str, option: str) -> list[Any]:
+    return [
+        json.loads(found.replace("'$ARN'", ARN)) for found in re.findall(rf"{option} '(\{{.*?\}})'$", text, re.M | re.S)
+    ]
+
+
+def test_messages_that_operators_send_are_understood() -> None:
+    facts = [Event.parse(body).fact for body in _json_of(page("docs/operations.md"), "--message-body")]
+    assert facts == [SweepDue(), RedeployRequested(ARN, "pending")]
+
+
+def test_items_that_operators_write_are_read_by_the_stores() -> None:
+    hold, pause = _json_of(page("docs/operations.md"), "--item")
+    held = LedgerRecords(Table(_Recorder(hold), "ledger"), _Clock()).get(ARN).hold
+    assert held == Hold("incident 4711", "alice", NOW, NOW + timedelta(days=1))
+    assert held.stands(NOW)
+    assert LedgerSwitches(Table(_Recorder(pause), "ledger"), "123456789012", "eu-west-1").paused() == "incident 4711"
+
+
+# -- iam.md ---------------------------------------------------------------------------------------------------------
+
+
+def _actions(node: Any) -> Iterable[str]:
+    if isinstance(node, dict):
+        granted = node.get("Action", []) if node.get("Effect") == "Allow" and "Principal" not in node else []
+        yield from [granted] if isinstance(granted, str) else granted
+        for each in node.values():
+            yield from _actions(each)
+    if isinstance(node, list):
+        for each in node:
+            yield from _actions(each)
+
+
+@pytest.mark.parametrize("role", [n for n, r in TEMPLATE["Resources"].items() if r["Type"] == "AWS::IAM::Role"])
+def test_the_page_lists_exactly_what_a_role_may_do(role: str) -> None:
+    section = page("docs/iam.md").split(f"## {role}\n", 1)[1].split("\n## ", 1)[0]
+    listed = {action for row in re.findall(r"^\| (`.*?) \|", section, re.M) for action in re.findall(r"`([^`]+)`", row)}
+    assert listed == set(_actions(TEMPLATE["Resources"][role]))
+
+
+# -- every page -----------------------------------------------------------------------------------------------------
+
+
+def test_commands_on_the_pages_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.M))
+    for each in PAGES:
+        text = each.read_text(encoding="utf-8")
+        spans = [
+            *re.findall(r"```sh\n(.*?)```", text, re.S),
+            *re.findall(r"`([^`\n]+)`", text),
+            *re.findall(r"^    \S.*$", text, re.M),
+        ]
+        for span in spans:
+            assert set(re.findall(r"^(?:\s*)make ([a-z-]+)", span, re.M)) <= targets, each
+            named = set(re.findall(r"^\s*(?:\.venv/bin/)?longshore ([a-z]+)\b(?! service)", span, re.M))
+            assert named <= main.commands.keys(), each
+
+
+def _anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("each", PAGES, ids=lambda each: str(each.relative_to(ROOT)))
+def test_links_lead_somewhere(each: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", each.read_text(encoding="utf-8")):
+        if re.match(r"https://", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (each.parent / path).resolve() if path else each
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_blocks_of_json_are_json() -> None:
+    for each in PAGES:
+        for block in re.findall(r"```json\n(.*?)```", each.read_text(encoding="utf-8"), re.S):
+            json.loads(block)

@@ -1,0 +1,234 @@
+"""Redeploy and watch on fakes, with the queues and rules between them: an event in, the end state out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from longshore.errors import TransientError
+from longshore.events import Event, Kind
+from longshore.redeploy.ports import Ports
+from longshore.redeploy.profiles import read_profiles
+from longshore.redeploy.service import Redeployer, Rules
+from longshore.redeploy.watch import Watcher
+from tests.fake_platform import ACCOUNT, REGION, WEB, FakePlatform, FakeRegistry, digest, image
+from tests.fakes import FakeClock, FakeHeads, FakeIndex, FakePostponer, FakePublisher, FakeRecords, FakeSwitches
+
+if TYPE_CHECKING:
+    from longshore.images import Digest, Repository
+    from longshore.outcomes import Outcome
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+VISIBILITY = timedelta(seconds=720)
+"""After how long a message that failed is received again, as the template sets it."""
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+class Boundary:
+    """A port whose calls are counted over all ports; the process ends at the one that is chosen."""
+
+    def __init__(self, port: Any, world: World) -> None:
+        self._port = port
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._world.step(f"{type(self._port).__name__}.{name}", "before")
+            answer = method(*args, **kwargs)
+            self._world.step(f"{type(self._port).__name__}.{name}", "after")
+            return answer
+
+        return call if callable(method) else method
+
+
+class World:
+    """One account and Region. `passable` and `profiles` are the operator's; `observe_only` is the mode."""
+
+    def __init__(
+        self,
+        *,
+        profiles: Mapping[str, Any] | None = None,
+        passable: tuple[str, ...] = ("*",),
+        observe_only: bool = False,
+    ) -> None:
+        self.clock = FakeClock()
+        self.registry = FakeRegistry(self.clock)
+        self.platform = FakePlatform(self.clock, self.registry)
+        self.platform.changed = self.deployment_changed
+        self.heads, self.index, self.switches = FakeHeads(), FakeIndex(), FakeSwitches()
+        self.records = FakeRecords(self.clock)
+        self.publisher = FakePublisher()
+        self.queue, self.watch_queue = FakePostponer(), FakePostponer()
+        self.outcomes: list[Outcome] = []
+        self.failures: list[BaseException] = []
+        self.steps: list[str] = []
+        self.crash_at: int | None = None
+        self.visibility = VISIBILITY
+        self.interrupt: Callable[[str], None] = lambda step: None
+        self._routed = 0
+        self._ids = 0
+        ports = Ports(
+            platform=self._port(self.platform),
+            registry=self._port(self.registry),
+            discovery=self._port(self.platform),
+            heads=self._port(self.heads),
+            index=self._port(self.index),
+            records=self._port(self.records),
+            switches=self._port(self.switches),
+            postponer=self._port(self.queue),
+            reminder=self._port(self.watch_queue),
+            publisher=self._port(self.publisher),
+            clock=self.clock,
+        )
+        self.ports = ports
+        self.rules = Rules(read_profiles(profiles or {}), passable, observe_only)
+        self.redeployer = Redeployer(ports, self.rules)
+        self.watcher = Watcher(ports)
+
+    def _port(self, port: Any) -> Any:
+        return Boundary(port, self)
+
+    def step(self, name: str, moment: str) -> None:
+        """One boundary is reached."""
+        self.steps.append(f"{name} {moment}")
+        self.interrupt(self.steps[-1])
+        if self.crash_at == len(self.steps):
+            raise Crash(self.steps[-1])
+
+    # -- what happens in the account --------------------------------------------------------------------------------
+
+    def service(self, name: str = "web", policy: str = "digest", **members: Any) -> str:
+        """A steady service that is known to the index and whose repositories were looked at."""
+        images = members.pop("images", None) or {"app": image(WEB, "prod")}
+        tags = {"longshore:policy": policy, **members.pop("tags", {})}
+        arn = self.platform.create(name, images, tags, **members)
+        self.deliver(self.envelope("Sweep Due", {"workloads": [arn]}))
+        self.outcomes.clear()
+        return arn
+
+    def push(
+        self,
+        tag: str,
+        pushed: Digest,
+        *,
+        repository: Repository = WEB,
+        index: bool = False,
+        send: bool = True,
+        **members: Any,
+    ) -> dict[str, Any]:
+        """Pushes an image and sends ECR's event of it."""
+        self.registry.push(repository, tag, pushed, **members)
+        event = self.pushed(tag, pushed, repository=repository, index=index)
+        if send:
+            self.queue.postpone(event, self.clock.now())
+        return event
+
+    def pushed(
+        self, tag: str | None, pushed: Digest, *, repository: Repository = WEB, index: bool = False, **detail: Any
+    ) -> dict[str, Any]:
+        """ECR's event of a push, now."""
+        members = {"image-tag": tag} if tag else {}
+        media = {"manifest-media-type": INDEX} if index else {}
+        named = {"repository-name": repository.name, "image-digest": pushed, **members, **media}
+        return self.envelope("ECR Image Action", {"result": "SUCCESS", "action-type": "PUSH", **named, **detail})
+
+    def envelope(self, kind: str, detail: Mapping[str, Any], *resources: str) -> dict[str, Any]:
+        """An EventBridge envelope."""
+        self._ids += 1
+        return {
+            "version": "0",
+            "id": f"event-{self._ids}",
+            "detail-type": kind,
+            "source": "test",
+            "account": ACCOUNT,
+            "region": REGION,
+            "time": self.clock.now().isoformat(),
+            "resources": list(resources),
+            "detail": dict(detail),
+        }
+
+    def deployment_changed(self, arn: str, name: str) -> None:
+        """The rule from ECS's deployment events to the watch."""
+        event = self.envelope("ECS Deployment State Change", {"eventName": name, "eventType": "INFO"}, arn)
+        self.watch_queue.postpone(event, self.clock.now())
+
+    def request(self, arn: str, reason: str) -> None:
+        """Somebody asks for a redeployment."""
+        event = self.envelope("Redeploy Requested", {"workload": arn, "reason": reason})
+        self.queue.postpone(event, self.clock.now())
+
+    # -- delivery ---------------------------------------------------------------------------------------------------
+
+    def deliver(self, body: Mapping[str, Any], to: str = "queue") -> list[Outcome]:
+        """One message to redeploy (or the watch); its announcements go by the rules."""
+        event = Event.parse(json.loads(json.dumps(body)))
+        handle = self.redeployer.handle if to == "queue" else self.watcher.handle
+        try:
+            outcomes = handle(event)
+            self.outcomes += outcomes
+        finally:
+            self._route()
+        return outcomes
+
+    def _route(self) -> None:
+        for each in self.publisher.published[self._routed :]:
+            if each.kind is Kind.REDEPLOY_REQUESTED:
+                detail = {**each.detail, "correlation": each.correlation}
+                self.queue.postpone(self.envelope(each.kind.value, detail), self.clock.now())
+        self._routed = len(self.publisher.published)
+
+    def run(self, minutes: float = 0, *, until: datetime | None = None) -> None:
+        """Delivers everything that becomes due within a time, in order; failed messages come back."""
+        end = until or self.clock.now() + timedelta(minutes=minutes)
+        while (due := self._due()) is not None and due[0] <= end:
+            self.clock.advance_to(due[0])
+            queue = self.queue if due[1] == "queue" else self.watch_queue
+            body = queue.receive(self.clock.now())
+            assert body is not None
+            try:
+                self.deliver(body, due[1])
+            except (TransientError, Crash) as error:
+                self.failures.append(error)
+                self.crash_at = None
+                queue.postpone(body, self.clock.now() + self.visibility)
+        self.clock.advance_to(end)
+
+    def _due(self) -> tuple[datetime, str] | None:
+        dues = [(self.queue.next_due(), "queue"), (self.watch_queue.next_due(), "watch")]
+        found = [(due, name) for due, name in dues if due is not None]
+        return min(found) if found else None
+
+    def forget_telling(self) -> None:
+        """Starts the list of what was told anew."""
+        self.publisher.published.clear()
+        self.outcomes.clear()
+        self._routed = 0
+
+    @property
+    def told(self) -> list[str]:
+        """The detail-types that were published, less what the parts ask of each other."""
+        return [kind for kind in self.publisher.kinds if kind != Kind.REDEPLOY_REQUESTED.value]
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons of every outcome, in order."""
+        return [outcome.reason for outcome in self.outcomes]
+
+
+def one_service(policy: str = "digest", **members: Any) -> tuple[World, str]:
+    """A world in which `web` runs `team/web:prod` as it was first pushed (`digest("one")`)."""
+    world = World(**members)
+    world.registry.push(WEB, "prod", digest("one"))
+    world.clock.advance(3600)
+    return world, world.service(policy=policy)
+
+
+__all__ = ["INDEX", "VISIBILITY", "WEB", "Boundary", "Crash", "World", "digest", "image", "one_service", "replace"]
