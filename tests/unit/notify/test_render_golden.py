@@ -44,7 +44,13 @@ def path(channel: str, language: str, name: str) -> Path:
 
 def cases() -> list[tuple[str, str, str]]:
     names = [*(slug(kind) for kind in MEANINGS), "way-back"]
-    return [(channel, language, name) for channel in CHANNELS if channel not in _SAME for language in LANGUAGES for name in names]
+    return [
+        (channel, language, name)
+        for channel in CHANNELS
+        if channel not in _SAME
+        for language in LANGUAGES
+        for name in names
+    ]
 
 
 def told(name: str) -> tuple[Notice, Life]:
@@ -52,8 +58,10 @@ def told(name: str) -> tuple[Notice, Life]:
     return sample(kinds[name]) if name in kinds else way_back()
 
 
-@pytest.mark.parametrize(("channel", "language", "name"), cases(), ids="/".join)
-def test_a_message_is_as_it_was_reviewed(channel: str, language: str, name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("channel", "language", "name"), cases())
+def test_a_message_is_as_it_was_reviewed(
+    channel: str, language: str, name: str, request: pytest.FixtureRequest
+) -> None:
     notice, life = told(name)
     now = written(render(notice, channel, language, life=life))
     file = path(channel, language, name)
