@@ -102,7 +102,9 @@ class Deployer:
             self._records.advance(replace(deployment, lease=now))  # whoever retries need not wait for us
             raise
         except PermanentError as error:
-            outcomes = self._teller.tell([failed(event, deployment.plan.workload, deployment.plan.subject, error)])
+            outcome = failed(event, deployment.plan.workload, deployment.plan.subject, error)
+            what = f"refused {sorted(deployment.plan.digests.values())} {error}"[:512]  # again at every sweep
+            outcomes = self._teller.tell_once(record, outcome, what)
             self._records.advance(deployment.ends(DeploymentStatus.FAILED, now, "refused"))
             return outcomes
         return self._started(replace(deployment, rollout=rollout), record)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from longshore.errors import ConflictError
+from longshore.images import is_artifact_tag
 from longshore.outcomes import Outcome
 from longshore.ports import Head
 
@@ -85,6 +86,8 @@ class Sweeper:
         missed: set[str] = set()
         for tag, digest, pushed in self._registry.tags(repository):
             known = heads.get(tag)
+            if is_artifact_tag(tag):
+                continue  # its event was not followed either
             if known and (known.digest == digest or known.settles > now):
                 continue
             if heads:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _GOODS_KEPT = 5
 _QUARANTINES_A_DAY = 3
-_INCONCLUSIVE = ("never-started", "not-steady")
+_INCONCLUSIVE = ("never-started", "not-steady", "refused")
 """Ends that say nothing against the image: told, never undone (redeploy 8.9)."""
 _OUTSIDE = "changed-outside"
 _ROLLED_BACK = "rolled back outside Longshore"

@@ -1,0 +1,132 @@
+"""The sweep: the index and the heads become true again, and what events missed is made good (redeploy 8.2)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from longshore.events import Kind
+from longshore.images import Repository
+from tests.fake_platform import ACCOUNT, REGION, WEB, digest, image
+from tests.world import World, one_service
+
+ONE, TWO = digest("one"), digest("two")
+
+
+def sweep(world: World) -> None:
+    world.queue.postpone(world.envelope("Sweep Due", {}), world.clock.now())
+
+
+def test_a_new_stack_finds_what_is_tagged_and_nothing_else() -> None:
+    world = World()
+    world.registry.push(WEB, "prod", ONE)
+    arn = world.platform.create("web", {"app": image(WEB, "prod")}, {"longshore:policy": "digest"})
+    world.platform.create("other", {"app": image(WEB, "prod")}, {"team": "web"})
+    sweep(world)
+    world.run(10)
+    assert [workload.arn for workload in world.index.runs(WEB)] == [arn]
+    head = world.heads.get(WEB, "prod")
+    assert head is not None
+    assert (head.digest, head.source) == (ONE, "sweep")
+    assert world.told == []
+    assert world.platform.applied == []
+
+
+def test_a_push_whose_event_was_lost_is_made_good_and_told() -> None:
+    world, arn = one_service()
+    world.push("prod", TWO, send=False)
+    world.clock.advance(3600)
+    sweep(world)
+    world.run(10)
+    assert [dict(plan.digests) for plan in world.platform.applied] == [{"app": TWO}]
+    (missed,) = world.publisher.of(Kind.EVENTS_MISSED)
+    assert (missed.detail["repository"], missed.detail["tags"]) == (str(WEB), ["prod"])
+    assert world.index.get(arn) is not None
+
+
+def test_a_tag_that_is_settling_is_not_missed() -> None:
+    world, _ = one_service()
+    world.push("prod", TWO)
+    world.run(1 / 60)
+    sweep(world)
+    world.run(2 / 60)
+    assert world.publisher.of(Kind.EVENTS_MISSED) == []
+
+
+def test_a_second_sweep_finds_nothing() -> None:
+    world, _ = one_service()
+    sweep(world)
+    world.run(10)
+    steps = [step for step in world.steps if step.startswith("FakeIndex.put")]
+    sweep(world)
+    world.run(10)
+    assert world.told == []
+    assert world.platform.applied == []
+    assert steps
+
+
+def test_what_lags_behind_a_known_move_is_made_good() -> None:
+    world, arn = one_service()
+    world.switches.reason = "incident"
+    world.push("prod", TWO)
+    world.run(10)
+    world.switches.reason = None
+    sweep(world)
+    world.run(10)
+    assert [dict(plan.digests) for plan in world.platform.applied] == [{"app": TWO}]
+    assert world.publisher.of(Kind.EVENTS_MISSED) == []
+    assert world.platform.observe(arn).rollout_active
+
+
+def test_opting_out_and_deleting_are_noticed() -> None:
+    world, arn = one_service()
+    gone = world.service("gone")
+    del world.platform.services[gone]
+    world.platform.retag(arn, {})
+    sweep(world)
+    world.run(10)
+    assert list(world.index.all(ACCOUNT, REGION)) == []
+
+
+def test_a_tag_change_is_looked_at_at_once_in_both_directions() -> None:
+    world = World()
+    world.registry.push(WEB, "prod", ONE)
+    arn = world.platform.create("web", {"app": image(WEB, "prod")}, {})
+    changed = {"service": "ecs", "resource-type": "service", "changed-tag-keys": ["longshore:policy"], "tags": {}}
+    world.platform.retag(arn, {"longshore:policy": "digest"})
+    world.queue.postpone(world.envelope("Tag Change on Resource", changed, arn), world.clock.now())
+    world.run(1)
+    assert world.index.get(arn) is not None
+    world.platform.retag(arn, {})
+    world.queue.postpone(world.envelope("Tag Change on Resource", changed, arn), world.clock.now())
+    world.run(1)
+    assert world.index.get(arn) is None
+
+
+def test_a_sweep_is_spread_over_time() -> None:
+    world = World()
+    for number in range(60):
+        repository = Repository(ACCOUNT, REGION, f"team/app-{number:02}")
+        world.registry.push(repository, "prod", ONE)
+        world.service(f"web-{number:02}", images={"app": image(repository, "prod")})
+    start = world.clock.now()
+    sweep(world)
+    world.deliver(world.queue.receive(start) or {})
+    due = [(until - start, body["detail"]) for until, body in world.queue.waiting]
+    looks = [wait for wait, detail in due if "repository-name" in detail]
+    pages = [(wait, len(detail["workloads"])) for wait, detail in due if "workloads" in detail]
+    assert len(looks) == 60
+    assert max(looks.count(wait) for wait in looks) == 5
+    assert [size for _, size in pages] == [25, 25, 10]
+    assert pages[1][0] - pages[0][0] == timedelta(seconds=5)
+    assert pages[0][0] >= max(looks)
+
+
+def test_another_registrys_tags_are_not_listed() -> None:
+    world = World()
+    world.registry.push(WEB, "prod", ONE)
+    other = f"210987654321.dkr.ecr.{REGION}.amazonaws.com/team/web:prod"
+    world.registry.push(Repository("210987654321", REGION, "team/web"), "prod", ONE)
+    world.service(images={"app": other})
+    sweep(world)
+    world.run(10)
+    assert [step for step in world.steps if step.startswith("FakeRegistry.tags ")] == []
