@@ -79,6 +79,15 @@ class SlackStandIn(LoopbackServer):
         """How many scripted faults did not strike yet."""
         return len(self._script)
 
+    @property
+    def channels(self) -> list[str]:
+        """The ids of the channels in which something was said."""
+        return sorted(self._workspace.channels)
+
+    def name(self, channel: str) -> str:
+        """What people call a channel; its id when it has no name here."""
+        return self._names.get(channel, channel)
+
     def messages(self, channel: str) -> list[Message]:
         """The messages of a channel, oldest first, threads inside them."""
         return list(self._workspace.channels.get(channel, []))
@@ -91,10 +100,18 @@ class SlackStandIn(LoopbackServer):
         """As a person archives a channel."""
         self._workspace.archived.add(channel)
 
+    def clear(self) -> None:
+        """Forgets all that was said and scripted."""
+        with self._lock:
+            self._workspace.clear()
+            self._script.clear()
+            self.calls.clear()
+            self.requests.clear()
+
     def transcript(self, channel: str | None = None) -> str:
         """One channel, or all of them, as people see them."""
-        chosen = [channel] if channel else sorted(self._workspace.channels)
-        return "\n\n".join(transcript(self._names.get(each, each), self.messages(each)) for each in chosen)
+        chosen = [channel] if channel else self.channels
+        return "\n\n".join(transcript(self.name(each), self.messages(each)) for each in chosen)
 
     def busiest(self, method: str, within: timedelta, channel: str | None = None) -> int:
         """The most calls of a method (to a channel) in any span of that length, answered well or not."""

@@ -64,5 +64,10 @@ class Script:
                     return self._faults.pop(index)
         return None
 
+    def clear(self) -> None:
+        """Nothing is to happen any more."""
+        with self._lock:
+            self._faults.clear()
+
     def __len__(self) -> int:
         return len(self._faults)

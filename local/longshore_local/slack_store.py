@@ -50,6 +50,13 @@ class Workspace:
         self.archived: set[str] = set()
         self.uploads: dict[str, File] = {}
 
+    def clear(self) -> None:
+        """Forgets everything but how many messages there were: time stamps stay unique."""
+        with self._lock:
+            self.channels.clear()
+            self.archived.clear()
+            self.uploads.clear()
+
     def post(self, channel: str, said: Mapping[str, Any], *, by_webhook: bool = False) -> Message:
         """Adds a message, to a thread when `said` names one. Raises KeyError for a thread that is not there."""
         with self._lock:

@@ -13,13 +13,22 @@ from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, Ledger
 from longshore.aws.queue import QueuePostponer
 from longshore.aws.session import client, forget_clients
 from longshore.aws.table import Table
-from longshore.intake import Handle, Intake
+from longshore.events import Event
+from longshore.intake import Intake
 from longshore.redeploy.ports import Ports
 from longshore.settings import Mode, Settings, load_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_lambda_powertools import Logger, Metrics
 
+    from longshore.channels.http import Http
+    from longshore.notify.messages import Message
+    from longshore.notify.ports import Channel, Secrets
+    from longshore.notify.routes import Destination
+    from longshore.notify.service import Notifier
+    from longshore.outcomes import Outcome
     from longshore.ports import Clock
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
@@ -37,7 +46,7 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher):
+    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier):
         built.cache_clear()
 
 
@@ -72,9 +81,18 @@ def bus() -> Bus:
     return Bus(client("events"), settings().bus, _clock)
 
 
-def intake(handle: Handle, logger: Logger, metrics: Metrics) -> Intake:
-    """What takes batches from this function's queue."""
-    return Intake(handle, ports().postponer, _clock, logger, metrics)
+def intake(handle: Callable[[Event], list[Outcome]], logger: Logger, metrics: Metrics) -> Intake[Event]:
+    """What takes batches of AWS's events from this function's queue."""
+    return Intake(Event.parse, handle, ports().postponer, _clock, logger, metrics)
+
+
+def notices(logger: Logger, metrics: Metrics) -> Intake[Message]:
+    """What takes batches of Longshore's own events from the queue of notify."""
+    from longshore.notify.messages import Message
+
+    stack = settings()
+    postponer = _postponer(stack.queue_url, stack.queue_arn)
+    return Intake(Message.parse, notifier().handle, postponer, _clock, logger, metrics)
 
 
 def _postponer(url: str, arn: str) -> QueuePostponer:
@@ -126,3 +144,84 @@ def watcher() -> Watcher:
     from longshore.redeploy.watch import Watcher
 
     return Watcher(ports())
+
+
+@cache
+def notifier() -> Notifier:
+    """The use case of `functions/notify.py`."""
+    from longshore.aws.threads import LedgerThreads, LedgerTurns
+    from longshore.aws.undeliverable import DeadLetterQueue, Subscribers
+    from longshore.notify.fanout import Ports as NotifyPorts
+    from longshore.notify.routes import FALLBACK, Destination, read_routing
+    from longshore.notify.service import Notifier
+
+    stack = settings()
+    fallback = Destination(FALLBACK, "sns", stack.fallback_topic_arn)
+    needs = NotifyPorts(
+        threads=LedgerThreads(table(), _clock, stack.account, stack.region),
+        turns=LedgerTurns(table(), stack.account, stack.region),
+        postponer=_postponer(stack.queue_url, stack.queue_arn),
+        publisher=bus(),
+        switches=LedgerSwitches(table(), stack.account, stack.region),
+        dead_letters=DeadLetterQueue(client("sqs"), stack.dead_letters_url),
+        channels=_channels(),
+        subscribers=Subscribers(client("sns"), stack.fallback_topic_arn, _clock),
+        clock=_clock,
+    )
+    return Notifier(needs, read_routing(load_config(stack.config), fallback), observe=stack.mode is Mode.OBSERVE)
+
+
+def _channels() -> Callable[[Destination], Channel]:
+    """What makes channels, each once: a secret is read, and slack_sdk imported, when one is first used."""
+    from longshore.aws.secrets import SecretStore
+    from longshore.channels.http import Http
+
+    http = Http(_clock, loopback=settings().loopback)
+    secrets = SecretStore(client, _clock)
+    slack_url = settings().slack_url
+    made: dict[str, Channel] = {}
+
+    def channel(destination: Destination) -> Channel:
+        if destination.name not in made:
+            made[destination.name] = channel_of(destination, secrets, http, slack_url)
+        return made[destination.name]
+
+    return channel
+
+
+def channel_of(destination: Destination, secrets: Secrets, http: Http, slack_url: str = "") -> Channel:
+    """The channel of a destination; `slack_url` is another base of Slack's Web API than its own."""
+    place, secret = destination.place, destination.secret
+    match destination.type:
+        case "slack":
+            from longshore.channels.slack import BASE_URL, SlackChannel
+
+            return SlackChannel(place, secrets, secret, http, base_url=slack_url or BASE_URL)
+        case "slack-webhook":
+            from longshore.channels.slack_webhook import SlackWebhookChannel
+
+            return SlackWebhookChannel(secrets, secret, http)
+        case "teams":
+            from longshore.channels.teams import TeamsChannel
+
+            return TeamsChannel(secrets, secret, http)
+        case "pagerduty":
+            from longshore.channels.pagerduty import PagerDutyChannel
+
+            return PagerDutyChannel(secrets, secret, http, _PAGERDUTY[destination.region])
+        case "webhook":
+            from longshore.channels.webhook import WebhookChannel
+
+            return WebhookChannel(place, secrets, secret, http, _clock)
+    from longshore.aws.topic import Topic
+    from longshore.channels.sns import AmazonQChannel, SnsChannel
+
+    topic = Topic(client("sns", place.split(":")[3]), place)
+    return AmazonQChannel(topic) if destination.type == "amazonq" else SnsChannel(topic)
+
+
+_PAGERDUTY = {
+    "": "https://events.pagerduty.com",
+    "us": "https://events.pagerduty.com",
+    "eu": "https://events.eu.pagerduty.com",
+}

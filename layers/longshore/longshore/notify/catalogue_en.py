@@ -34,6 +34,8 @@ _HEADLINES = {
     "image-mirrored": "📦 *{subject}*: mirrored[ `{version}`][ from {upstream}]",
     "mirror-failed": "🟠 *{subject}*: mirroring failed[ for `{version}`][ from {upstream}]",
     "mirror-reported": "📊 *{subject}*: mirror report",
+    "storm": "🌊 *{subject}* notices at once, summed up here",
+    "test": "🧪 *{subject}*: a test message from Longshore, nothing happened",
     "findings-reported": "🛡️ *{subject}*[ · {environment}]: findings[ in `{version}`][, {new} new][, {fixed} fixed]",
     "findings-resolved": "✅ *{subject}*[ · {environment}]: findings fixed[ in `{version}`][, open {duration}]",
     "gate-opened": "✅ *{subject}*[ · {environment}]: gate open[ for `{version}`]",
@@ -185,6 +187,9 @@ _FACTS = {
     "key": "Key",
     "field": "Field",
     "destination": "Channel",
+    "severities": "By severity",
+    "kinds": "By kind",
+    "latest": "Latest",
 }
 
 _LINKS = {

@@ -34,6 +34,8 @@ _HEADLINES = {
     "image-mirrored": "📦 *{subject}* [の `{version}` ]をミラーしました[ (元: {upstream})]",
     "mirror-failed": "🟠 *{subject}* [の `{version}` ]のミラーに失敗[ (元: {upstream})]",
     "mirror-reported": "📊 *{subject}* のミラー報告",
+    "storm": "🌊 *{subject}* 件の通知が集中したため、ここにまとめています",
+    "test": "🧪 *{subject}* への Longshore のテスト送信、何も起きていません",
     "findings-reported": "🛡️ *{subject}* [({environment}) ][の `{version}` ]の検出結果[: 新規 {new}][、修正 {fixed}]",
     "findings-resolved": "✅ *{subject}* [({environment}) ][の `{version}` ]で検出結果が解消[ ({duration} 後)]",
     "gate-opened": "✅ *{subject}* [({environment}) ][の `{version}` ]のゲートが開きました",
@@ -246,6 +248,9 @@ _FACTS = {
     "key": "キー",
     "field": "項目",
     "destination": "通知先",
+    "severities": "重大度別",
+    "kinds": "種類別",
+    "latest": "最新",
 }
 
 _LINKS = {
