@@ -48,7 +48,7 @@ format: $(VENV)/.project ## put the code into its one format
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.project ## measure the budgets and fail past them
-	@$(BIN)/pytest -q -s -n 0 tests/benchmarks $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 smoke: $(VENV)/.project .venv-smoke/.requirements ## deploy the unmodified stack to a local AWS and remove it again
 	@$(BIN)/pytest -q -s -n 0 -m smoke tests/smoke $(ARGS)

@@ -11,7 +11,7 @@ from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.queue import QueuePostponer
-from longshore.aws.session import client, forget_clients
+from longshore.aws.session import LateClient, client, forget_clients
 from longshore.aws.table import Table
 from longshore.intake import Handle, Intake
 from longshore.redeploy.ports import Ports
@@ -63,7 +63,7 @@ def ecs_services() -> EcsServices:
 @cache
 def registry() -> EcrRegistry:
     """The private registry of this account."""
-    return EcrRegistry(client("ecr"))
+    return EcrRegistry(LateClient("ecr"))  # the watch resolves nothing
 
 
 @cache
