@@ -23,7 +23,6 @@ MEANT = {
     "ecr/replication-complete": "ImageMoved",
     "ecs/deployment-completed": "DeploymentChanged",
     "ecs/deployment-failed": "DeploymentChanged",
-    "ecs/deployment-in-progress": "DeploymentChanged",
     "tag/tag-change-on-service": "WorkloadTagged",
     "cloudformation/stack-status-change": "StackDeployed",
     "longshore/redeploy-requested": "RedeployRequested",

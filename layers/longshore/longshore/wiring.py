@@ -11,16 +11,16 @@ from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.queue import QueuePostponer
-from longshore.aws.session import LateClient, client, forget_clients
+from longshore.aws.session import client, forget_clients
 from longshore.aws.table import Table
 from longshore.intake import Handle, Intake
-from longshore.redeploy.ports import Ports
 from longshore.settings import Mode, Settings, load_config
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
 
     from longshore.ports import Clock
+    from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
 
@@ -63,7 +63,8 @@ def ecs_services() -> EcsServices:
 @cache
 def registry() -> EcrRegistry:
     """The private registry of this account."""
-    return EcrRegistry(LateClient("ecr"))  # the watch resolves nothing
+
+    return EcrRegistry(client("ecr"))
 
 
 @cache
@@ -74,7 +75,8 @@ def bus() -> Bus:
 
 def intake(handle: Handle, logger: Logger, metrics: Metrics) -> Intake:
     """What takes batches from this function's queue."""
-    return Intake(handle, ports().postponer, _clock, logger, metrics)
+    stack = settings()
+    return Intake(handle, _postponer(stack.queue_url, stack.queue_arn), _clock, logger, metrics)
 
 
 def _postponer(url: str, arn: str) -> QueuePostponer:
@@ -92,7 +94,9 @@ def _postponer(url: str, arn: str) -> QueuePostponer:
 
 @cache
 def ports() -> Ports:
-    """Everything that redeploy and watch need, each on the environment's own queue."""
+    """Everything that redeploy needs, on the environment's own queues."""
+    from longshore.redeploy.ports import Ports
+
     stack = settings()
     return Ports(
         platform=ecs_services(),
@@ -125,4 +129,12 @@ def watcher() -> Watcher:
     """The use case of `functions/watch.py`."""
     from longshore.redeploy.watch import Watcher
 
-    return Watcher(ports())
+    stack = settings()
+    return Watcher(
+        platform=ecs_services(),
+        index=LedgerIndex(table()),
+        records=LedgerRecords(table(), _clock),
+        reminder=_postponer(stack.queue_url, stack.queue_arn),
+        publisher=bus(),
+        clock=_clock,
+    )

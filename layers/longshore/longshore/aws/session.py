@@ -31,16 +31,6 @@ def client(service: str, region: str | None = None) -> Any:
         return _session().client(service, region_name=region, config=_CONFIG)
 
 
-class LateClient:
-    """A client that is built when it is first called: not every function calls all that it is composed of."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(client(self._service), name)
-
-
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """A client is made of a hundred thousand objects, none of them garbage: looking for some costs a cold start."""
