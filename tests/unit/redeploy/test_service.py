@@ -772,7 +772,7 @@ def test_a_throttled_request_is_tried_again_in_a_minute_not_when_its_message_ret
         world.platform.apply = apply  # type: ignore[method-assign]
         raise ThrottledError("slow down")
 
-    world.platform.apply = throttled  # type: ignore[method-assign, assignment]
+    world.platform.apply = throttled  # type: ignore[method-assign]
     world.push("prod", TWO)
     world.run(2)
     assert [plan.digests for plan in world.platform.applied] == [{"app": TWO}]
