@@ -30,10 +30,10 @@ local: $(VENV)/.project ## keep the local bundle up until interrupted (PORT=4566
 	@$(BIN)/longshore local $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.project ## run the tests, one worker for each core (ARGS="-k policy")
-	@$(BIN)/pytest -q -n auto --dist worksteal $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist loadfile $(ARGS)
 
 coverage: $(VENV)/.project ## run the tests and tell which lines and branches none of them reaches
-	@$(BIN)/pytest -q -n auto --dist worksteal --cov --cov-report term-missing:skip-covered $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist loadfile --cov --cov-report term-missing:skip-covered $(ARGS)
 
 check: $(VENV)/.project ## format, lint, types, import rules, template and configuration
 	@$(BIN)/ruff format --check --quiet . || { echo "Formatting differs: run 'make format'." >&2; exit 1; }
@@ -48,7 +48,7 @@ format: $(VENV)/.project ## put the code into its one format
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.project ## measure the budgets and fail past them
-	@$(BIN)/pytest -q -s -n 0 tests/benchmarks $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 smoke: $(VENV)/.project .venv-smoke/.requirements ## deploy the unmodified stack to a local AWS and remove it again
 	@$(BIN)/pytest -q -s -n 0 -m smoke tests/smoke $(ARGS)

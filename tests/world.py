@@ -91,7 +91,14 @@ class World:
         self.ports = ports
         self.rules = Rules(read_profiles(profiles or {}), passable, observe_only)
         self.redeployer = Redeployer(ports, self.rules)
-        self.watcher = Watcher(ports)
+        self.watcher = Watcher(
+            platform=ports.platform,
+            index=ports.index,
+            records=ports.records,
+            reminder=ports.reminder,
+            publisher=ports.publisher,
+            clock=ports.clock,
+        )
 
     def _port(self, port: Any) -> Any:
         return Boundary(port, self)

@@ -83,7 +83,7 @@ class _Log(io.TextIOBase):
         text = self._text.getvalue()
         self._text.seek(0)
         self._text.truncate()
-        return tuple(text.splitlines())
+        return tuple(line for line in text.split("\n") if line)  # str.splitlines splits at other characters too
 
 
 _LOG = _Log()

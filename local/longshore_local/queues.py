@@ -92,8 +92,10 @@ class Queues:
 
     def _passes_filter(self, mapping: EventSourceMapping, queue: Queue, message: Message) -> bool:
         filters = [entry["Pattern"] for entry in (mapping.filter_criteria or {}).get("Filters", [])]
+        if not filters:
+            return True
         event = _filterable(_record(message, queue))
-        if not filters or any(_compiled(raw).matches(event) for raw in filters):
+        if any(_compiled(raw).matches(event) for raw in filters):
             return True
         queue.delete_message(str(message.receipt_handle))  # Lambda deletes what its filters refuse
         return False
@@ -206,7 +208,7 @@ def _filterable(record: dict[str, Any]) -> dict[str, Any]:
     """The record as filters see it: a JSON body is an object, any other stays text."""
     try:
         return {**record, "body": json.loads(record["body"])}
-    except ValueError:
+    except (ValueError, RecursionError):
         return record
 
 

@@ -31,7 +31,11 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("ministack") / "log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [BIN / "python", "-m", "ministack"], env={**os.environ, **quiet}, stdout=output, stderr=output, cwd=log.parent
+            [BIN / "python", "-m", "ministack"],
+            env={**os.environ, **quiet},
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
         )
         try:
             _await(f"http://127.0.0.1:{port}", server, log)
@@ -109,7 +113,9 @@ def test_the_stack_is_deployed_invoked_and_removed(endpoint: str, tmp_path: Path
     }
     bodies = [json.dumps(due), "not an event"]
     batch = {"Records": [{"messageId": str(place), "body": body} for place, body in enumerate(bodies)]}
-    said = _sam(endpoint, "remote", "invoke", "WatchFunction", "--stack-name", "longshore", "--event", json.dumps(batch))
+    said = _sam(
+        endpoint, "remote", "invoke", "WatchFunction", "--stack-name", "longshore", "--event", json.dumps(batch)
+    )
     assert json.loads(said.splitlines()[-1]) == {"batchItemFailures": []}
 
     # `sam delete` reads a member of DescribeStacks that ministack does not have; what it calls in the end is this.
@@ -120,4 +126,6 @@ def test_the_stack_is_deployed_invoked_and_removed(endpoint: str, tmp_path: Path
         if each["StackName"] == "longshore" and each["StackStatus"] != "DELETE_COMPLETE"
     ]
     assert outputs["LedgerName"] not in _client(endpoint, "dynamodb").list_tables()["TableNames"]
-    assert not [name for name in _client(endpoint, "events").list_event_buses()["EventBuses"] if name["Name"] != "default"]
+    assert not [
+        name for name in _client(endpoint, "events").list_event_buses()["EventBuses"] if name["Name"] != "default"
+    ]

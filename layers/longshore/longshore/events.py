@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from longshore.errors import BadEventError
 from longshore.images import Digest, Repository, is_digest, is_repository_name, is_tag
@@ -86,8 +86,7 @@ class Cause(StrEnum):
     SWEEP = "sweep"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageMoved:
+class ImageMoved(NamedTuple):
     """An image became available in a repository: pushed, replicated, cached or restored."""
 
     repository: Repository
@@ -98,23 +97,20 @@ class ImageMoved:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadTagged:
+class WorkloadTagged(NamedTuple):
     """Tags of a workload changed."""
 
     arn: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentChanged:
+class DeploymentChanged(NamedTuple):
     """A platform began, finished or failed a deployment of a workload."""
 
     arn: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RedeployRequested:
+class RedeployRequested(NamedTuple):
     """Another capability, or the watch, asks redeploy to act: the one writer of workloads (design 3)."""
 
     arn: str
@@ -122,23 +118,20 @@ class RedeployRequested:
     correlation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SweepDue:
+class SweepDue(NamedTuple):
     """It is time to look for what events missed: everything, some workloads, or one repository."""
 
     arns: tuple[str, ...] = ()
     repository: Repository | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WatchDue:
+class WatchDue(NamedTuple):
     """It is time to look at a deployment that Longshore began."""
 
     arn: str
 
 
-@dataclass(frozen=True, slots=True)
-class Irrelevant:
+class Irrelevant(NamedTuple):
     """A well-formed event that asks for nothing, such as a deletion."""
 
     why: str
@@ -147,8 +140,7 @@ class Irrelevant:
 Fact = ImageMoved | WorkloadTagged | DeploymentChanged | RedeployRequested | SweepDue | WatchDue | Irrelevant
 
 
-@dataclass(frozen=True, slots=True)
-class Deferral:
+class Deferral(NamedTuple):
     """That a message is a later copy: since when it may be acted on, how often it was put off, and why."""
 
     not_before: datetime
@@ -222,8 +214,7 @@ class Event:
         return self.deferral if self.deferral and self.deferral.reason == reason else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
+class _Envelope(NamedTuple):
     account: str
     region: str
     resources: tuple[str, ...]

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -62,8 +62,7 @@ def is_artifact_tag(tag: str) -> bool:
     return tag.startswith(_KEEP_PREFIX) or _ARTIFACT_TAG.fullmatch(tag) is not None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Repository:
+class Repository(NamedTuple):
     """A private ECR repository."""
 
     account: str

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from longshore.aws.bus import Bus
 from longshore.aws.clock import SystemClock
-from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.queue import QueuePostponer
 from longshore.aws.session import client, forget_clients
 from longshore.aws.table import Table
-from longshore.events import Event
 from longshore.intake import Intake
-from longshore.redeploy.ports import Ports
 from longshore.settings import Mode, Settings, load_config
 
 if TYPE_CHECKING:
@@ -23,13 +20,16 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger, Metrics
 
+    from longshore.aws.ecr import EcrRegistry
     from longshore.channels.http import Http
+    from longshore.events import Event
     from longshore.notify.messages import Message
     from longshore.notify.ports import Channel, Secrets
     from longshore.notify.routes import Destination
     from longshore.notify.service import Notifier
     from longshore.outcomes import Outcome
     from longshore.ports import Clock
+    from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
 
@@ -72,6 +72,8 @@ def ecs_services() -> EcsServices:
 @cache
 def registry() -> EcrRegistry:
     """The private registry of this account."""
+    from longshore.aws.ecr import EcrRegistry
+
     return EcrRegistry(client("ecr"))
 
 
@@ -83,16 +85,20 @@ def bus() -> Bus:
 
 def intake(handle: Callable[[Event], list[Outcome]], logger: Logger, metrics: Metrics) -> Intake[Event]:
     """What takes batches of AWS's events from this function's queue."""
-    return Intake(Event.parse, handle, ports().postponer, _clock, logger, metrics)
+    from longshore.events import Event
+
+    return Intake(Event.parse, handle, _own_queue(), _clock, logger, metrics)
 
 
 def notices(logger: Logger, metrics: Metrics) -> Intake[Message]:
     """What takes batches of Longshore's own events from the queue of notify."""
     from longshore.notify.messages import Message
 
-    stack = settings()
-    postponer = _postponer(stack.queue_url, stack.queue_arn)
-    return Intake(Message.parse, notifier().handle, postponer, _clock, logger, metrics)
+    return Intake(Message.parse, notifier().handle, _own_queue(), _clock, logger, metrics)
+
+
+def _own_queue() -> QueuePostponer:
+    return _postponer(settings().queue_url, settings().queue_arn)
 
 
 def _postponer(url: str, arn: str) -> QueuePostponer:
@@ -110,7 +116,9 @@ def _postponer(url: str, arn: str) -> QueuePostponer:
 
 @cache
 def ports() -> Ports:
-    """Everything that redeploy and watch need, each on the environment's own queue."""
+    """Everything that redeploy needs, on the environment's own queues."""
+    from longshore.redeploy.ports import Ports
+
     stack = settings()
     return Ports(
         platform=ecs_services(),
@@ -120,7 +128,7 @@ def ports() -> Ports:
         index=LedgerIndex(table()),
         records=LedgerRecords(table(), _clock),
         switches=LedgerSwitches(table(), stack.account, stack.region),
-        postponer=_postponer(stack.queue_url, stack.queue_arn),
+        postponer=_own_queue(),
         reminder=_postponer(stack.watch_queue_url, stack.watch_queue_arn),
         publisher=bus(),
         clock=_clock,
@@ -143,7 +151,14 @@ def watcher() -> Watcher:
     """The use case of `functions/watch.py`."""
     from longshore.redeploy.watch import Watcher
 
-    return Watcher(ports())
+    return Watcher(
+        platform=ecs_services(),
+        index=LedgerIndex(table()),
+        records=LedgerRecords(table(), _clock),
+        reminder=_own_queue(),
+        publisher=bus(),
+        clock=_clock,
+    )
 
 
 @cache
@@ -160,7 +175,7 @@ def notifier() -> Notifier:
     needs = NotifyPorts(
         threads=LedgerThreads(table(), _clock, stack.account, stack.region),
         turns=LedgerTurns(table(), stack.account, stack.region),
-        postponer=_postponer(stack.queue_url, stack.queue_arn),
+        postponer=_own_queue(),
         publisher=bus(),
         switches=LedgerSwitches(table(), stack.account, stack.region),
         dead_letters=DeadLetterQueue(client("sqs"), stack.dead_letters_url),

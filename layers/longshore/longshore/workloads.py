@@ -141,7 +141,7 @@ class RolloutStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One deployment as the platform describes it: `digests` is what it resolved, by container."""
+    """One deployment as the platform describes it: `digests` is what it resolved, known once it succeeded."""
 
     id: str
     status: RolloutStatus

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from longshore.decisions import Reason, Verdict
+from longshore.images import Repository
 from longshore.ports import Good, Head, Record
 from longshore.redeploy.pacing import Pacing
 from longshore.redeploy.plan import Facts, Proposal, again, cooled, pacing_of, propose, way_back
@@ -324,3 +325,46 @@ def test_when_a_tag_moved_is_what_the_ledger_says() -> None:
     older = Candidate("main-2", TWO, moved_at=START + timedelta(seconds=5))
     proposal = propose(facts(observed(image(WEB, "main-1"), "newest:main-"), older, heads=heads), "event-1")
     assert reason(proposal) is Reason.SUPERSEDED
+
+
+PROXY = Repository(ACCOUNT, REGION, "team/proxy")
+
+
+def two_containers(**members: Any) -> Facts:
+    """`app` and `proxy`, each on its own repository's `prod`, both of which moved."""
+    observation = observed(
+        images={"app": image(WEB, "prod"), "proxy": image(PROXY, "prod")}, running={"app": ONE, "proxy": ONE}
+    )
+    moved = facts(observation, **members)
+    return replace(moved, candidates={WEB: (Candidate("prod", TWO),), PROXY: (Candidate("prod", THREE),)})
+
+
+def test_both_containers_move_in_one_plan() -> None:
+    proposal = propose(two_containers(), "event-1")
+    assert proposal.plan is not None
+    assert proposal.plan.digests == {"app": TWO, "proxy": THREE}
+
+
+def test_a_forbidden_image_is_not_taken_along_by_another_containers_deployment() -> None:
+    proposal = propose(two_containers(record=Record(ARN, quarantined={THREE: START})), "event-1")
+    assert proposal.leading is not None
+    assert not any(decision.deploys for _, _, decision in proposal.decisions)
+    assert (proposal.leading.reason, proposal.leading.detail["container"]) == (Reason.QUARANTINED, "proxy")
+
+
+def test_a_forbidden_image_of_a_tag_that_is_not_declared_stops_nobody() -> None:
+    apart = two_containers(record=Record(ARN, quarantined={THREE: START}))
+    images = {"app": image(WEB, "prod"), "proxy": f"{HOST}/team/proxy@{ONE}"}
+    workload = replace(apart.observation.workload, images=images)
+    proposal = propose(replace(apart, observation=replace(apart.observation, workload=workload)), "event-1")
+    assert one(proposal).container == "app"
+
+
+def test_the_way_back_pins_every_container_because_a_deployment_resolves_every_tag() -> None:
+    goods = (Good({"app": TWO, "proxy": ONE}, START),)
+    proposal = way_back(two_containers(record=Record(ARN, goods=goods)), "event-1", Reason.ROLLBACK)
+    assert proposal.plan is not None
+    assert {change.container: change.image for change in proposal.plan.changes} == {
+        "app": f"{HOST}/team/web@{TWO}",
+        "proxy": f"{HOST}/team/proxy@{ONE}",
+    }

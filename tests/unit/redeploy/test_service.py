@@ -762,3 +762,21 @@ def test_the_first_steady_digests_are_the_first_known_good() -> None:
     world, arn = one_service()
     (good,) = world.records.get(arn).goods
     assert good.digests == {"app": ONE}
+
+
+def test_a_throttled_request_is_tried_again_in_a_minute_not_when_its_message_returns() -> None:
+    world, arn = one_service()
+    apply = world.platform.apply
+
+    def throttled(*_: Any, **__: Any) -> str | None:
+        world.platform.apply = apply  # type: ignore[method-assign]
+        raise ThrottledError("slow down")
+
+    world.platform.apply = throttled  # type: ignore[method-assign]
+    world.push("prod", TWO)
+    world.run(2)
+    assert [plan.digests for plan in world.platform.applied] == [{"app": TWO}]
+    world.platform.succeed(arn)
+    world.run(60)
+    assert world.told.count("Deployment Succeeded") == 1
+    assert len(world.platform.applied) == 1

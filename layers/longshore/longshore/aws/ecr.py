@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from longshore.aws.errors import aws_errors
 from longshore.errors import GoneError, UpstreamError
@@ -15,8 +14,7 @@ from longshore.redeploy.state import Candidate
 _BATCH = 100  # BatchGetImage takes at most a hundred image ids
 
 
-@dataclass(frozen=True, slots=True)
-class EcrImage:
+class EcrImage(NamedTuple):
     """A tag resolved in ECR."""
 
     candidate: Candidate

@@ -209,18 +209,19 @@ class EcsServices:
         return str(found[-1]["serviceDeploymentArn"]) if found else None
 
     def rollout(self, id: str) -> Rollout:
-        """DescribeServiceDeployments, and the digests of its target revision."""
+        """DescribeServiceDeployments, and once it succeeded the digests of its target revision."""
         with aws_errors():
             answer = self._ecs.describe_service_deployments(serviceDeploymentArns=[id])
         found = answer.get("serviceDeployments", [])
         if not found:
             return Rollout(id, RolloutStatus.GONE, "the platform keeps no record of it")
         deployment = found[0]
-        target = deployment.get("targetServiceRevision", {}).get("arn")
+        status = _STATUSES.get(deployment["status"], RolloutStatus.RUNNING)
+        target = deployment.get("targetServiceRevision", {}).get("arn") if status is RolloutStatus.SUCCEEDED else None
         reasons = (deployment.get("statusReason"), deployment.get("rollback", {}).get("reason"))
         return Rollout(
             id,
-            _STATUSES.get(deployment["status"], RolloutStatus.RUNNING),
+            status,
             next((str(r) for r in reasons if r), ""),
             self._digests([target]).get(target, {}) if target else {},
             tuple(deployment.get("alarms", {}).get("triggeredAlarmNames", [])),

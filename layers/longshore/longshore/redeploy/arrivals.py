@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from longshore.decisions import Reason
 from longshore.events import Cause
@@ -30,8 +30,7 @@ _RETRY = timedelta(seconds=15)
 _DOUBLINGS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A tag that rests, resolved: to be decided on by whoever follows its repository."""
 
     repository: Repository

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from longshore.redeploy.telling import Teller
     from longshore.workloads import Observation, Plan
 
+_RETRY = timedelta(minutes=1)
 _LEASE = timedelta(seconds=150)  # longer than the function may run
 
 
@@ -33,6 +34,7 @@ class Deployer:
         self._platform = ports.platform
         self._records = ports.records
         self._switches = ports.switches
+        self._postponer = ports.postponer
         self._reminder = ports.reminder
         self._clock = ports.clock
         self._teller = teller
@@ -100,6 +102,9 @@ class Deployer:
             rollout = self._platform.apply(observation, deployment.plan, resumed=resumed)
         except TransientError:
             self._records.advance(replace(deployment, lease=now))  # whoever retries need not wait for us
+            if not resumed:  # this message itself returns only when its visibility ends
+                again = {"workload": deployment.plan.workload, "reason": "pending"}
+                self._postponer.postpone(event.message("Redeploy Requested", again, now), now + _RETRY)
             raise
         except PermanentError as error:
             outcome = failed(event, deployment.plan.workload, deployment.plan.subject, error)

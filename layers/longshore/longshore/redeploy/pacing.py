@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _LONGEST = 86400
 
 
-@dataclass(frozen=True, slots=True)
-class Pacing:
+class Pacing(NamedTuple):
     """Seconds and counts: `soak` after success until it counts, `timeout` until a deployment is stopped, `cooldown`
     between two deployments of one workload, and how many workloads one push and one hour may deploy."""
 

@@ -12,7 +12,7 @@ from longshore.decisions import Decision, Reason, Verdict
 from longshore.redeploy.decide import Candidate, Circumstances, Current, Veto, choose
 from longshore.redeploy.pacing import Pacing
 from longshore.redeploy.policy import Policy, PolicyError, Profile, Write, parse_policy
-from longshore.workloads import Action, Change, Controller, DeploymentStatus, Observation, Plan
+from longshore.workloads import Action, Change, Controller, DeploymentStatus, Observation, Plan, Workload
 
 if TYPE_CHECKING:
     from longshore.images import Digest, ImageReference, Repository
@@ -91,11 +91,21 @@ def propose(facts: Facts, correlation: str) -> Proposal:
     if not changes:
         return Proposal(workload.arn, tuple(decisions), policy=policy)
     plan = Plan(workload.arn, _action(changes), tuple(changes), _why(decisions), correlation, subject=workload.subject)
-    refusal = _refusal(facts, plan)
+    refusal = _taken_along(workload, decisions) or _refusal(facts, plan)
     if refusal is None:
         return Proposal(workload.arn, tuple(decisions), plan, policy)
     refused = tuple((c, k, refusal if d.deploys else d) for c, k, d in decisions)
     return Proposal(workload.arn, refused, plan, policy)
+
+
+def _taken_along(workload: Workload, decisions: Iterable[tuple[str, Candidate | None, Decision]]) -> Decision | None:
+    """What forbids an image that any deployment would take up: ECS resolves the tags of all containers anew."""
+    for container, candidate, decision in decisions:
+        reference = workload.followed[container]
+        forbidden = decision.verdict in (Verdict.HOLD, Verdict.WAIT)
+        if candidate and forbidden and not reference.digest and candidate.tag == reference.effective_tag:
+            return Decision(decision.reason, {**decision.detail, "container": container})
+    return None
 
 
 def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
@@ -114,9 +124,9 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
             declared=str(reference),
         )
         for container, reference in sorted(workload.followed.items())
-        if container in good and restored.get(container) != good[container]
+        if container in good and reference.digest != good[container]  # all of them: a deployment resolves every tag
     )
-    if not changes:
+    if all(restored.get(change.container) == change.digest for change in changes):
         return _whole(facts, Decision(Reason.SAME_DIGEST, {"why": "nothing else is known to have worked"}))
     plan = Plan(
         workload.arn, Action.REVISE, changes, reason.value, correlation, rollback=True, subject=workload.subject

@@ -19,7 +19,8 @@ from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation,
 
 if TYPE_CHECKING:
     from longshore.images import Digest
-    from longshore.redeploy.ports import Ports
+    from longshore.ports import Clock, Index, Postponer, Publisher, Record, Records
+    from longshore.redeploy.ports import Platform
 
 _GOODS_KEPT = 5
 _QUARANTINES_A_DAY = 3
@@ -37,13 +38,22 @@ Step = tuple[Deployment, Outcome | None]
 class Watcher:
     """Follows each deployment that Longshore began, and notices those that it did not begin."""
 
-    def __init__(self, ports: Ports) -> None:
-        self._platform = ports.platform
-        self._index = ports.index
-        self._records = ports.records
-        self._reminder = ports.reminder
-        self._publisher = ports.publisher
-        self._clock = ports.clock
+    def __init__(
+        self,
+        *,
+        platform: Platform,
+        index: Index,
+        records: Records,
+        reminder: Postponer,
+        publisher: Publisher,
+        clock: Clock,
+    ) -> None:
+        self._platform = platform
+        self._index = index
+        self._records = records
+        self._reminder = reminder
+        self._publisher = publisher
+        self._clock = clock
 
     def handle(self, event: Event) -> list[Outcome]:
         """Looks at the workload that an event names, writes what is so, and tells it. Idempotent."""

@@ -1,0 +1,107 @@
+"""IAM, proved both ways: what the functions call is granted, what is granted is called (design 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from longshore_local.bundle import ACCOUNT, REGION
+from tests.functional import busy_account
+from tests.functional.busy_account import ROLES, BusyAccount
+from tests.template.iam import Request, Role, Statement, denied, function_roles, roles, unused
+from tests.template.rendered import ROOT, Rendered
+from tests.template.requests import Place, requests
+
+BY_THE_SERVICE = {
+    "logs:CreateLogStream": "the Lambda runtime writes the log",
+    "logs:PutLogEvents": "the Lambda runtime writes the log",
+    "xray:PutTraceSegments": "Lambda's active tracing",
+    "xray:PutTelemetryRecords": "Lambda's active tracing",
+    "sqs:ReceiveMessage": "the event source mapping polls",
+    "sqs:DeleteMessage": "the event source mapping polls",
+    "sqs:GetQueueAttributes": "the event source mapping polls",
+}
+"""Granted and never called by our code, with who calls it instead."""
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusyAccount]:
+    """Everything has happened here."""
+    yield from busy_account.live(tmp_path_factory.mktemp("busy"))
+
+
+@pytest.fixture(scope="module")
+def rendered(account: BusyAccount) -> Rendered:
+    """The template as the bundle deployed it."""
+    stack = account.bundle.stack
+    names = {name: id.rsplit("/", 1)[-1].rsplit(":", 1)[-1] for name, id in stack.physical_ids.items()}
+    return Rendered({"PassableRoleArns": f"{ROLES}*", "AllowReplay": "true"}, names, stack.name)
+
+
+@pytest.fixture(scope="module")
+def asked(account: BusyAccount, rendered: Rendered) -> dict[str, list[Request]]:
+    """Every IAM request that was made of a role, by the role's logical id."""
+    of_function = function_roles(rendered)
+    found: dict[str, list[Request]] = {name: [] for name in roles(rendered)}
+    for call, tags in account.calls:
+        found[of_function[call.function]] += requests(call, Place(ACCOUNT, REGION, tags))
+        if call.operation == "CreateSchedule":
+            found["SchedulerRole"] += _delivered(call.params["Target"])
+    for schedule in rendered.of_type("AWS::Scheduler::Schedule").values():
+        found["SchedulerRole"] += _delivered(schedule["Target"])
+    return found
+
+
+def _delivered(to: Mapping[str, Any]) -> list[Request]:
+    """What EventBridge Scheduler does in its role: it sends to the queue, and what it cannot to the dead letters."""
+    dead = to.get("DeadLetterConfig", {}).get("Arn")
+    return [Request("sqs:SendMessage", queue) for queue in (to["Arn"], dead) if queue]
+
+
+def test_every_call_is_granted(rendered: Rendered, asked: dict[str, list[Request]]) -> None:
+    refused = [each for name, role in roles(rendered).items() for each in denied(role, asked[name])]
+    assert not refused, "\n".join(refused)
+
+
+def test_every_grant_is_called(rendered: Rendered, asked: dict[str, list[Request]]) -> None:
+    idle = [each for name, role in roles(rendered).items() for each in unused(_ours(role), asked[name])]
+    assert not idle, "\n".join(idle)
+
+
+def _ours(role: Role) -> Role:
+    """The role without what only AWS itself calls in its name."""
+    ours = [s for s in role.statements if not set(s.actions) <= set(BY_THE_SERVICE)]
+    return Role(role.name, tuple(ours))
+
+
+def test_a_role_without_one_of_its_actions_is_noticed(rendered: Rendered, asked: dict[str, list[Request]]) -> None:
+    """The proof can fail: each action, taken away, is missed by some call."""
+    for name, role in roles(rendered).items():
+        for statement, action in _ours(role).grants():
+            assert denied(_without(role, statement, action), asked[name]), f"nobody would miss {action} in {name}"
+
+
+def _without(role: Role, statement: Statement, action: str) -> Role:
+    rest = tuple(a for a in statement.actions if a != action)
+    less = Statement(statement.sid, statement.allow, rest, statement.resources, statement.conditions)
+    return Role(role.name, tuple(less if each is statement else each for each in role.statements))
+
+
+def test_every_call_fits_the_models_that_the_layer_ships(account: BusyAccount) -> None:
+    """The runtime's boto3 may know neither an operation nor a member; the layer's models must (design 11)."""
+    lines = (ROOT / "layers/longshore/services.txt").read_text(encoding="utf-8").splitlines()
+    shipped = {line for line in lines if line and not line.startswith("#")}
+    session = botocore.session.get_session()
+    models = {service: session.get_service_model(service) for service in shipped}
+    for call, _ in account.calls:
+        where = f"{call.function} calls {call.service}:{call.operation}"
+        assert call.service in shipped, f"{where}, whose model is not shipped: add it to services.txt"
+        assert call.operation in models[call.service].operation_names, where
+        report = ParamValidator().validate(
+            call.params, models[call.service].operation_model(call.operation).input_shape
+        )
+        assert not report.has_errors(), f"{where}: {report.generate_report()}"

@@ -1,0 +1,158 @@
+"""From an AWS call to the IAM requests that AWS makes of it: the service authorization reference, for what we call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.template.iam import Request
+
+if TYPE_CHECKING:
+    from longshore_local.recorder import Call
+
+Tags = Mapping[str, Mapping[str, str]]
+"""The tags of each service, by its ARN."""
+
+_PART = re.compile(r"(?P<prefix>arn:.*):service-(?:deployment|revision)/(?P<path>[^/]+/[^/]+)/[^/]+")
+
+
+class UnmappedCallError(AssertionError):
+    """A function calls an operation of which it is not written here what IAM asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call was made, and what was tagged there."""
+
+    account: str
+    region: str
+    tags: Tags
+    partition: str = "aws"
+
+    def arn(self, service: str, path: str, *, account: str = "", region: str = "") -> str:
+        """An ARN of this account and Region."""
+        return f"arn:{self.partition}:{service}:{region or self.region}:{account or self.account}:{path}"
+
+    def tagged(self, service: str) -> dict[str, str]:
+        """The condition keys that the tags of a service amount to."""
+        return {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(service, {}).items()}
+
+
+def requests(call: Call, place: Place) -> list[Request]:
+    """Every IAM request of one call: its own, of what it tags while creating, and of the roles that it passes."""
+    mapped = _CALLS.get((call.service, call.operation))
+    if mapped is None:
+        raise UnmappedCallError(f"{call.function} calls {call.service}:{call.operation}: say here what IAM asks for it")
+    return list(mapped(call.params, place))
+
+
+Requests = Iterator[Request]
+
+
+def _item(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        yield Request(f"dynamodb:{action}", place.arn("dynamodb", f"table/{params['TableName']}"))
+
+    return of
+
+
+def _transaction(params: Mapping[str, Any], place: Place) -> Requests:
+    actions = {"Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
+    for write in params["TransactItems"]:
+        [(kind, given)] = write.items()
+        yield Request(f"dynamodb:{actions[kind]}", place.arn("dynamodb", f"table/{given['TableName']}"))
+
+
+def _message(params: Mapping[str, Any], place: Place) -> Requests:
+    _, account, queue = params["QueueUrl"].rsplit("/", 2)
+    yield Request("sqs:SendMessage", place.arn("sqs", queue, account=account))
+
+
+def _schedule(params: Mapping[str, Any], place: Place) -> Requests:
+    path = f"schedule/{params['GroupName']}/{params['Name']}"
+    yield Request("scheduler:CreateSchedule", place.arn("scheduler", path))
+    yield _passed(params["Target"]["RoleArn"], "scheduler.amazonaws.com")
+
+
+def _passed(role: str, service: str) -> Request:
+    return Request("iam:PassRole", role, {"iam:PassedToService": service})
+
+
+def _entries(params: Mapping[str, Any], place: Place) -> Requests:
+    for bus in {entry["EventBusName"] for entry in params["Entries"]}:
+        yield Request("events:PutEvents", bus if bus.startswith("arn:") else place.arn("events", f"event-bus/{bus}"))
+
+
+def _repository(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        account = params.get("registryId", "")
+        yield Request(f"ecr:{action}", place.arn("ecr", f"repository/{params['repositoryName']}", account=account))
+
+    return of
+
+
+def _anything(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    def of(_params: Mapping[str, Any], _place: Place) -> Requests:
+        yield Request(action, "*")
+
+    return of
+
+
+def _service(action: str, *names: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        for name in names:
+            for each in params[name] if isinstance(params[name], list) else [params[name]]:
+                arn = each if each.startswith("arn:") else place.arn("ecs", f"service/{params['cluster']}/{each}")
+                yield Request(f"ecs:{action}", arn, place.tagged(arn))
+
+    return of
+
+
+def _part(action: str, name: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    """Of a deployment or revision: on itself and on its service, whose tags count for both."""
+
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        for arn in params[name] if isinstance(params[name], list) else [params[name]]:
+            found = _PART.fullmatch(arn)
+            assert found, arn
+            owner = f"{found['prefix']}:service/{found['path']}"
+            yield Request(f"ecs:{action}", arn, place.tagged(owner))
+            yield Request(f"ecs:{action}", owner, place.tagged(owner))
+
+    return of
+
+
+def _definition(params: Mapping[str, Any], place: Place) -> Requests:
+    arn = place.arn("ecs", f"task-definition/{params['family']}:*")
+    yield Request("ecs:RegisterTaskDefinition", arn)
+    if params.get("tags"):
+        yield Request("ecs:TagResource", arn, {"ecs:CreateAction": "RegisterTaskDefinition"})
+    for role in ("taskRoleArn", "executionRoleArn"):
+        if params.get(role):
+            yield _passed(params[role], "ecs-tasks.amazonaws.com")
+
+
+_CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]] = {
+    ("dynamodb", "GetItem"): _item("GetItem"),
+    ("dynamodb", "PutItem"): _item("PutItem"),
+    ("dynamodb", "UpdateItem"): _item("UpdateItem"),
+    ("dynamodb", "DeleteItem"): _item("DeleteItem"),
+    ("dynamodb", "Query"): _item("Query"),
+    ("dynamodb", "TransactWriteItems"): _transaction,
+    ("sqs", "SendMessage"): _message,
+    ("scheduler", "CreateSchedule"): _schedule,
+    ("events", "PutEvents"): _entries,
+    ("ecr", "BatchGetImage"): _repository("BatchGetImage"),
+    ("ecr", "DescribeImages"): _repository("DescribeImages"),
+    ("resourcegroupstaggingapi", "GetResources"): _anything("tag:GetResources"),
+    ("ecs", "DescribeTaskDefinition"): _anything("ecs:DescribeTaskDefinition"),
+    ("ecs", "DescribeServices"): _service("DescribeServices", "services"),
+    ("ecs", "ListServiceDeployments"): _service("ListServiceDeployments", "service"),
+    ("ecs", "UpdateService"): _service("UpdateService", "service"),
+    ("ecs", "DescribeServiceRevisions"): _part("DescribeServiceRevisions", "serviceRevisionArns"),
+    ("ecs", "DescribeServiceDeployments"): _part("DescribeServiceDeployments", "serviceDeploymentArns"),
+    ("ecs", "StopServiceDeployment"): _part("StopServiceDeployment", "serviceDeploymentArn"),
+    ("ecs", "RegisterTaskDefinition"): _definition,
+}

@@ -1,0 +1,126 @@
+"""The rules of template.yaml against the documented events: each matches what is meant for it, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore_local.patterns import compile_pattern
+from tests.template.rendered import ROOT, Rendered
+
+EVENTS = ROOT / "events"
+SAMPLES = sorted(path.relative_to(EVENTS).with_suffix("").as_posix() for path in EVENTS.glob("*/*.json"))
+MEANT = {
+    "ecr/image-push": "ImageMoved",
+    "ecr/image-push-index": "ImageMoved",
+    "ecr/image-push-media-types": "ImageMoved",
+    "ecr/image-restore": "ImageMoved",
+    "ecr/pull-through-cache-success": "ImageMoved",
+    "ecr/replication-complete": "ImageMoved",
+    "ecs/deployment-completed": "DeploymentChanged",
+    "ecs/deployment-failed": "DeploymentChanged",
+    "tag/tag-change-on-service": "WorkloadTagged",
+    "cloudformation/stack-status-change": "StackDeployed",
+    "longshore/redeploy-requested": "RedeployRequested",
+}
+"""Every sample that is not named here is meant for no rule of this stack."""
+
+PATTERN_LIMIT = 2048  # characters, of EventBridge
+
+
+def sample(name: str) -> dict[str, Any]:
+    """An event of the samples, or of those which only differ from one in a member."""
+    loaded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def matching(event: dict[str, Any], *, replay: bool = False, bus: str = "default") -> list[str]:
+    """The rules that an event on a bus matches."""
+    rules = Rendered({"AllowReplay": str(replay).lower()}).of_type("AWS::Events::Rule")
+    on_bus = {name: rule for name, rule in rules.items() if rule.get("EventBusName", "default") == bus}
+    return sorted(name for name, rule in on_bus.items() if compile_pattern(rule["EventPattern"]).matches(event))
+
+
+def changed(event: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    """A copy with one member different."""
+    result = copy.deepcopy(event)
+    *parents, last = path.split(".")
+    node: Any = result
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    return result
+
+
+def test_the_meant_samples_exist() -> None:
+    assert set(MEANT) - {"longshore/redeploy-requested"} <= set(SAMPLES)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_matches_its_rule_alone(name: str) -> None:
+    event = sample(name)
+    bus = "longshore" if event.get("source") == "longshore" else "default"
+    assert matching(event, bus=bus) == ([MEANT[name]] if name in MEANT else [])
+
+
+@pytest.mark.parametrize("name", [name for name in MEANT if name.split("/")[0] in ("ecr", "ecs", "tag")])
+def test_a_replayed_event_is_followed_only_where_that_is_allowed(name: str) -> None:
+    replayed = changed(sample(name), "source", "longshore.replay")
+    assert matching(replayed) == []
+    assert matching(replayed, replay=True) == [MEANT[name]]
+    assert matching(sample(name), replay=True) == [MEANT[name]], "replay must not replace the source itself"
+
+
+def test_our_own_request_is_followed_on_our_bus_only() -> None:
+    event = {
+        **sample("ecs/deployment-completed"),
+        "source": "longshore",
+        "detail-type": "Redeploy Requested",
+        "detail": {"workload": "arn:aws:ecs:eu-west-1:123456789012:service/c/s", "reason": "rollback"},
+    }
+    assert matching(event, bus="longshore") == ["RedeployRequested"]
+    assert matching(event) == []
+    assert matching(changed(event, "source", "somebody"), bus="longshore") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value"),
+    [
+        ("ecr/image-push", "detail.result", "FAILURE"),
+        ("ecr/image-push", "detail.action-type", "DELETE"),
+        ("ecr/image-push", "source", "aws.ecr-public"),
+        ("ecr/image-restore", "detail.target-storage-class", "ARCHIVE"),
+        ("ecr/image-restore", "detail.result", "FAILURE"),
+        ("ecr/replication-complete", "detail.result", "FAILED"),
+        ("ecr/pull-through-cache-success", "detail.sync-status", "FAILURE"),
+        ("tag/tag-change-on-service", "detail.changed-tag-keys", ["team", "mylongshore:policy"]),
+        ("tag/tag-change-on-service", "detail.service", "ec2"),
+        ("tag/tag-change-on-service", "detail.resource-type", "cluster"),
+        ("ecs/deployment-completed", "detail-type", "ECS Service Action"),
+        ("cloudformation/stack-status-change", "detail.stack-id", "arn:aws:cloudformation:eu-west-1:1:stack/other/1"),
+        ("cloudformation/stack-status-change", "detail.status-details.status", "UPDATE_ROLLBACK_COMPLETE"),
+    ],
+)
+def test_what_only_looks_alike_matches_nothing(name: str, path: str, value: object) -> None:
+    assert matching(changed(sample(name), path, value)) == []
+    assert matching(changed(sample(name), path, value), replay=True) == []
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_patterns_are_small_and_name_their_sources(replay: bool) -> None:
+    for name, rule in Rendered({"AllowReplay": str(replay).lower()}).of_type("AWS::Events::Rule").items():
+        assert len(json.dumps(rule["EventPattern"])) <= PATTERN_LIMIT, name
+        assert rule["EventPattern"]["source"], f"{name} would match every source"
+        assert rule["EventPattern"]["detail-type"], f"{name} would match every detail-type"
+
+
+def test_samples_are_complete_events() -> None:
+    for path in map(Path, SAMPLES):
+        if path.parts[0] == "ecs" and path.name.startswith("lifecycle-hook"):
+            continue  # the payload of a direct invocation
+        event = sample(path.as_posix())
+        assert {"version", "id", "detail-type", "source", "account", "time", "region", "detail"} <= set(event), path

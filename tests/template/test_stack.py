@@ -1,0 +1,248 @@
+"""The resources of template.yaml: nothing is lost in silence, nothing is left behind, every parameter counts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.template.rendered import ROOT, TEMPLATE, Rendered
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+VARIANTS: dict[str, dict[str, str]] = {
+    "as it comes": {},
+    "observing": {"RedeployMode": "observe"},
+    "a key": {"KmsKeyArn": KEY},
+    "a network": {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"},
+    "disposable": {"KeepLedger": "false"},
+    "replay": {"AllowReplay": "true"},
+    "roles": {"PassableRoleArns": "arn:aws:iam::123456789012:role/*", "RolePath": "/team/"},
+    "off": {"RedeployMode": "off"},
+}
+WAITING = 6  # visibility timeout, in timeouts of the function (AWS's advice for event source mappings)
+A_FORTNIGHT = 1_209_600
+
+
+@pytest.fixture(params=list(VARIANTS), ids=list(VARIANTS))
+def stack(request: pytest.FixtureRequest) -> Rendered:
+    """The stack in every variant."""
+    return Rendered(VARIANTS[request.param])
+
+
+def queues(stack: Rendered) -> dict[str, dict[str, Any]]:
+    """The queues by ARN."""
+    return {stack.arn(name): queue for name, queue in stack.of_type("AWS::SQS::Queue").items()}
+
+
+def work_queues(stack: Rendered) -> dict[str, dict[str, Any]]:
+    """Queues that functions take from."""
+    return {arn: queue for arn, queue in queues(stack).items() if "RedrivePolicy" in queue}
+
+
+def delivery_letters(stack: Rendered) -> set[str]:
+    """The dead-letter queues of rule targets and schedules."""
+    rules = [t for rule in stack.of_type("AWS::Events::Rule").values() for t in rule["Targets"]]
+    schedules = [schedule["Target"] for schedule in stack.of_type("AWS::Scheduler::Schedule").values()]
+    return {each.get("DeadLetterConfig", {}).get("Arn", "none") for each in [*rules, *schedules]}
+
+
+def test_queues_are_encrypted_and_keep_what_they_hold(stack: Rendered) -> None:
+    for arn, queue in queues(stack).items():
+        by_key = queue.get("KmsMasterKeyId") == KEY and "SqsManagedSseEnabled" not in queue
+        by_sqs = queue.get("SqsManagedSseEnabled") is True and "KmsMasterKeyId" not in queue
+        assert by_key if stack.parameters.get("KmsKeyArn") else by_sqs, arn
+        assert queue["MessageRetentionPeriod"] == A_FORTNIGHT, arn
+
+
+def test_every_queue_is_worked_off_or_alarms(stack: Rendered) -> None:
+    """A queue that nobody takes from is a dead-letter queue, and each of those has an alarm that reaches the topic."""
+    dead = {queue["RedrivePolicy"]["deadLetterTargetArn"] for queue in work_queues(stack).values()}
+    assert dead | set(work_queues(stack)) | delivery_letters(stack) >= set(queues(stack)) or not stack.holds(
+        "RedeployEnabled"
+    )
+    alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
+    watched = {a["Dimensions"][0]["Value"] for a in alarms if a["AlarmActions"] == [stack.arn("Alarms")]}
+    for arn in set(queues(stack)) - set(work_queues(stack)):
+        assert arn.rsplit(":", 1)[-1] in watched, f"{arn} fills in silence"
+
+
+def test_alarms_speak_at_the_first_message(stack: Rendered) -> None:
+    for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
+        speaks = (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"], alarm["ComparisonOperator"])
+        assert speaks == ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, "GreaterThanThreshold"), name
+        assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Maximum", "notBreaching"), name
+
+
+def test_redrive_gives_a_message_several_tries(stack: Rendered) -> None:
+    for arn, queue in work_queues(stack).items():
+        assert queue["RedrivePolicy"]["deadLetterTargetArn"] in queues(stack), arn
+        assert queue["RedrivePolicy"]["maxReceiveCount"] >= 3, arn
+
+
+def test_every_delivery_has_a_dead_letter_queue_and_may_be_made(stack: Rendered) -> None:
+    assert delivery_letters(stack) <= set(queues(stack))
+    open_to_rules = {
+        resource
+        for policy in stack.of_type("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Principal"] == {"Service": "events.amazonaws.com"}
+        for resource in statement["Resource"]
+    }
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        for target in rule["Targets"]:
+            assert {target["Arn"], target["DeadLetterConfig"]["Arn"]} <= open_to_rules, name
+
+
+def test_queue_policies_let_only_this_accounts_rules_in(stack: Rendered) -> None:
+    for name, policy in stack.of_type("AWS::SQS::QueuePolicy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": stack.account}, name
+            assert statement["Condition"]["ArnLike"]["aws:SourceArn"].endswith(f":{stack.account}:rule/*"), name
+        assert {u.rsplit("/", 1)[-1] for u in policy["Queues"]} == {
+            arn.rsplit(":", 1)[-1] for s in policy["PolicyDocument"]["Statement"] for arn in s["Resource"]
+        }, name
+
+
+def test_every_function_has_its_queue_log_and_runtime(stack: Rendered) -> None:
+    groups = {f"{stack.stack}-{name}": group for name, group in stack.of_type("AWS::Logs::LogGroup").items()}
+    mappings = {m["FunctionName"]: m for m in stack.of_type("AWS::Lambda::EventSourceMapping").values()}
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"]), name
+        assert (ROOT / "functions" / f"{function['Handler'].partition('.')[0]}.py").is_file(), name
+        assert groups[function["LoggingConfig"]["LogGroup"]]["RetentionInDays"] == 30, name
+        mapping = mappings[f"{stack.stack}-{name}"]
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2, name
+        assert queues(stack)[mapping["EventSourceArn"]]["VisibilityTimeout"] >= WAITING * function["Timeout"], name
+        assert mapping["EventSourceArn"] == function["Environment"]["Variables"]["LONGSHORE_QUEUE_ARN"], name
+
+
+def test_no_two_functions_share_a_log_or_a_queue(stack: Rendered) -> None:
+    functions = stack.of_type("AWS::Lambda::Function").values()
+    logs = [function["LoggingConfig"]["LogGroup"] for function in functions]
+    sources = [mapping["EventSourceArn"] for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values()]
+    assert len(set(logs)) == len(logs)
+    assert len(set(sources)) == len(sources)
+
+
+def test_functions_read_only_what_the_template_gives_them() -> None:
+    source = (ROOT / "layers/longshore/longshore/settings.py").read_text(encoding="utf-8")
+    for name, function in Rendered().of_type("AWS::Lambda::Function").items():
+        for variable in function["Environment"]["Variables"]:
+            if variable.startswith("LONGSHORE_"):
+                assert f'"{variable}"' in source, f"{name} is given {variable}, which settings never reads"
+
+
+def test_the_ledger_forgets_and_can_be_restored(stack: Rendered) -> None:
+    [(name, table)] = stack.of_type("AWS::DynamoDB::Table").items()
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    kept = stack.parameters.get("KeepLedger") != "false"
+    assert stack.resources[name]["DeletionPolicy"] == ("Retain" if kept else "Delete")
+    for function in stack.of_type("AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["LONGSHORE_TABLE"] == f"{stack.stack}-{name}"
+
+
+def test_removal_leaves_only_the_ledger(stack: Rendered) -> None:
+    for name, resource in stack.resources.items():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            continue
+        assert resource.get("DeletionPolicy", "Delete") == "Delete", name
+        if resource["Type"] in ("AWS::Logs::LogGroup", "AWS::Lambda::LayerVersion", "AWS::KMS::Key"):
+            assert resource["DeletionPolicy"] == "Delete", name
+
+
+def test_postponed_messages_go_to_the_stacks_own_schedule_group(stack: Rendered) -> None:
+    for schedule in stack.of_type("AWS::Scheduler::Schedule").values():
+        assert schedule["GroupName"] == stack.stack
+        assert json.loads(schedule["Target"]["Input"])["detail-type"] == "Sweep Due"
+        assert schedule["FlexibleTimeWindow"]["Mode"] == "FLEXIBLE", "not every account at the full hour"
+    for function in stack.of_type("AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["LONGSHORE_SCHEDULE_GROUP"] == stack.stack
+
+
+def test_alarms_can_be_published_and_mailed(stack: Rendered) -> None:
+    [topic] = stack.of_type("AWS::SNS::Topic").values()
+    own = not stack.parameters.get("KmsKeyArn")
+    assert topic["KmsMasterKeyId"] == (f"{stack.stack}-AlarmKey" if own else KEY)
+    assert bool(stack.of_type("AWS::KMS::Key")) is own
+    [policy] = stack.of_type("AWS::SNS::TopicPolicy").values()
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert set(statement["Principal"]["Service"]) == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
+    assert stack.of_type("AWS::SNS::Subscription") == {}
+    [mail] = Rendered({"AlertEmail": "a@example.com"}).of_type("AWS::SNS::Subscription").values()
+    assert (mail["Protocol"], mail["Endpoint"]) == ("email", "a@example.com")
+
+
+def test_off_leaves_a_stack_that_does_nothing() -> None:
+    off = Rendered({"RedeployMode": "off"})
+    for kind in ("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"):
+        assert off.of_type(kind) == {}, kind
+    assert off.of_type("AWS::Scheduler::Schedule") == {}
+    assert off.of_type("AWS::DynamoDB::Table"), "what Longshore knows survives a pause"
+
+
+@pytest.mark.parametrize("mode", ["observe", "auto"])
+def test_functions_are_told_their_mode(mode: str) -> None:
+    for function in Rendered({"RedeployMode": mode}).of_type("AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["LONGSHORE_MODE"] == mode
+
+
+def test_functions_join_the_network_that_is_named() -> None:
+    networked = Rendered(VARIANTS["a network"])
+    for function in networked.of_type("AWS::Lambda::Function").values():
+        assert function["VpcConfig"] == {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    assert all("VpcConfig" not in f for f in Rendered().of_type("AWS::Lambda::Function").values())
+
+
+# -- parameters --------------------------------------------------------------------------------------------------
+
+
+def test_the_parameters_of_the_design_exist_with_its_defaults() -> None:
+    parameters = Rendered().document["Parameters"]
+    modes = {name.removesuffix("Mode").lower(): p for name, p in parameters.items() if name.endswith("Mode")}
+    assert {name: p["Default"] for name, p in modes.items()} == {
+        "redeploy": "auto",
+        "recover": "observe",
+        "mirror": "auto",
+        "scan": "auto",
+        "notify": "auto",
+    }
+    assert all(p["AllowedValues"] == ["off", "observe", "auto"] for p in modes.values())
+    others = {name: p.get("Default") for name, p in parameters.items() if not name.endswith("Mode")}
+    assert others == {
+        "PassableRoleArns": "",
+        "PermissionsBoundary": "",
+        "RolePath": "/",
+        "AlertEmail": "",
+        "LogRetentionDays": 30,
+        "KmsKeyArn": "",
+        "SubnetIds": "",
+        "SecurityGroupIds": "",
+        "KeepLedger": "true",
+        "AllowReplay": "false",
+    }
+
+
+def test_every_parameter_is_used_described_and_grouped() -> None:
+    document = Rendered().document
+    used = json.dumps([document["Resources"], document["Conditions"], document["Outputs"]])
+    groups = document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(document["Parameters"])
+    for name, parameter in document["Parameters"].items():
+        assert f'"Ref": "{name}"' in used or f"${{{name}}}" in used, f"{name} changes nothing"
+        assert parameter["Description"], name
+
+
+def test_every_condition_is_used() -> None:
+    document = Rendered().document
+    text = json.dumps([document["Resources"], document["Conditions"], document["Outputs"]])
+    for name in document["Conditions"]:
+        assert f'"Condition": "{name}"' in text or f'"Fn::If": ["{name}"' in text, f"{name} decides nothing"
+
+
+def test_the_template_can_be_sent_as_it_is() -> None:
+    assert len(TEMPLATE.read_bytes()) <= 51_200, "above this CloudFormation wants it in a bucket"
