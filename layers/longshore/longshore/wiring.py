@@ -46,7 +46,7 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier):
+    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier, _secrets, _http):
         built.cache_clear()
 
 
@@ -188,20 +188,30 @@ def notifier() -> Notifier:
 
 def _channels() -> Callable[[Destination], Channel]:
     """What makes channels, each once: a secret is read, and slack_sdk imported, when one is first used."""
-    from longshore.aws.secrets import SecretStore
-    from longshore.channels.http import Http
-
-    http = Http(_clock, loopback=settings().loopback)
-    secrets = SecretStore(client, _clock)
-    slack_url = settings().slack_url
     made: dict[str, Channel] = {}
 
     def channel(destination: Destination) -> Channel:
         if destination.name not in made:
-            made[destination.name] = channel_of(destination, secrets, http, slack_url)
+            made[destination.name] = channel_of(destination, _secrets(), _http(), settings().slack_url)
         return made[destination.name]
 
     return channel
+
+
+@cache
+def _secrets() -> Secrets:
+    """The secrets of this account."""
+    from longshore.aws.secrets import SecretStore
+
+    return SecretStore(client, _clock)
+
+
+@cache
+def _http() -> Http:
+    """The way out to channels that speak HTTPS; reading the machine's certificates takes its time."""
+    from longshore.channels.http import Http
+
+    return Http(_clock, loopback=settings().loopback)
 
 
 def channel_of(destination: Destination, secrets: Secrets, http: Http, slack_url: str = "") -> Channel:

@@ -16,6 +16,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAKS = re.compile(r"[ \t]*[\r\n\x0b\x0c\x85\u2028\u2029]\s*|\t")
 _NEWLINES = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _HALF_ENTITY = re.compile(r"&[a-z]{0,4}$")
+_HTTPS = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?(?:[/?#]|$)")
 _MARKDOWN = re.compile(r"([\\*_\[\]])")
 _MENTIONS = (
     (re.compile(r"<?[@!](here|channel|everyone)>?"), "<!{}>"),
@@ -67,7 +68,7 @@ def block(raw: str, limit: int) -> str:
 def address(url: str, limit: int) -> str:
     """A link's address, or nothing where it is not plain HTTPS, too long, or carries a secret."""
     plain = url.isascii() and url.isprintable() and not set(url) & set(" <>[]|\"'`\\^{}")
-    if not url.startswith("https://") or not plain or len(url) > limit or redact(url).text != url:
+    if not _HTTPS.match(url) or not plain or len(url) > limit or redact(url).text != url:
         return ""
     return url
 

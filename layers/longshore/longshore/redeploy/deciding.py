@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason, Verdict
 from longshore.errors import ConflictError, GoneError, NotReadyError, PermanentError, TransientError
-from longshore.events import Kind
+from longshore.events import PENDING, Kind
 from longshore.images import is_artifact_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
@@ -278,7 +278,7 @@ class Decider:
         if decision.reason is Reason.DEPLOYMENT_IN_PROGRESS:
             until = self._unless_watched(facts.observation, now)
         if until is not None:
-            detail = {"workload": workload.arn, "reason": "pending"}
+            detail = {"workload": workload.arn, "reason": PENDING}
             self._postponer.postpone(batch.event.message("Redeploy Requested", detail, now), until)
         return [decided(batch.event, batch.tag, workload.subject, proposal, decision)]
 

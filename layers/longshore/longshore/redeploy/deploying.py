@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason
 from longshore.errors import PermanentError, TransientError
+from longshore.events import PENDING
 from longshore.redeploy.plan import pacing_of
 from longshore.redeploy.telling import begun, failed
 from longshore.workloads import Deployment, DeploymentStatus
@@ -103,7 +104,7 @@ class Deployer:
         except TransientError:
             self._records.advance(replace(deployment, lease=now))  # whoever retries need not wait for us
             if not resumed:  # this message itself returns only when its visibility ends
-                again = {"workload": deployment.plan.workload, "reason": "pending"}
+                again = {"workload": deployment.plan.workload, "reason": PENDING}
                 self._postponer.postpone(event.message("Redeploy Requested", again, now), now + _RETRY)
             raise
         except PermanentError as error:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longshore.errors import GoneError
-from longshore.events import DeploymentChanged, Event, Kind, WatchDue
+from longshore.events import PENDING, DeploymentChanged, Event, Kind, WatchDue
 from longshore.outcomes import Outcome, announcements
 from longshore.ports import Good, Record
 from longshore.redeploy.telling import ended as told
@@ -228,7 +228,7 @@ class Watcher:
             return self._notice(event, record)
         if deployment and _undone(deployment):
             return self._tell([self._request(deployment, "rollback")])
-        return self._tell([self._request(deployment, "pending")] if deployment and record.pending else [])
+        return self._tell([self._request(deployment, PENDING)] if deployment and record.pending else [])
 
     def _request(self, deployment: Deployment, reason: str) -> Outcome:
         return Outcome("deploy", reason, deployment.plan.correlation, deployment.plan.workload, Kind.REDEPLOY_REQUESTED)
@@ -249,7 +249,7 @@ class Watcher:
         self._index.put(observation.workload)
         outcomes = self._foreign(event, record, observation) if observation.steady and observation.running else []
         if record.pending:
-            asked = Outcome("deploy", "pending", event.correlation, record.arn, Kind.REDEPLOY_REQUESTED)
+            asked = Outcome("deploy", PENDING, event.correlation, record.arn, Kind.REDEPLOY_REQUESTED)
             outcomes += self._tell([asked])
         return outcomes
 

@@ -38,7 +38,7 @@ def render(story: Story) -> Rendered:
             "textType": "client-markdown",
             "title": title,
             "description": _description(story.in_style(ClientMarkdown(300))),
-            "nextSteps": [f"{label}: {url}" for label, url in words.links()],
+            "nextSteps": [f"{words.style.text(label)}: {url}" for label, url in words.links()],
             "keywords": _keywords(story),
         },
         "metadata": {
