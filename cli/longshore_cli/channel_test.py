@@ -67,7 +67,7 @@ def send(routing: Routing, name: str, language: str | None, stack: str, slack_ur
     topic, subscribers, warnings = _fallback(stack)
     destination = _destination(routing, name, topic, stack)
     if language:
-        destination = replace(destination, language=language)
+        destination = destination._replace(language=language)
     result = Result(name, destination.type, False, None, "", "", topic, subscribers, tuple(warnings))
     clock = SystemClock()
     http = Http(clock, loopback=bool(slack_url))

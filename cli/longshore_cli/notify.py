@@ -54,7 +54,6 @@ def preview(events: tuple[str, ...], name: str, lang: str | None, config_file: P
     them. As text it is what people read; with --json it is the exact body, without addresses and keys. Exit 1 for an
     event that nobody is told, 2 for what is no event of Longshore's.
     """
-    from dataclasses import replace
 
     from longshore.notify.routes import Destination
     from longshore_cli import preview as previewing
@@ -68,7 +67,7 @@ def preview(events: tuple[str, ...], name: str, lang: str | None, config_file: P
         destination = _destination(routing, name)
         mention = _mentions(routing, read, name)
     if lang:
-        destination = replace(destination, language=lang)
+        destination = destination._replace(language=lang)
     made = previewing.preview(read, destination, mention)
     if as_json:
         write_json(made.body())

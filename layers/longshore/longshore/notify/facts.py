@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from longshore.events import Kind
 from longshore.images import ImageReference
@@ -16,8 +16,7 @@ _FACTS = 16
 _FAILURES = (Kind.DEPLOYMENT_FAILED, Kind.DEPLOYMENT_ROLLED_BACK)
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """One container of a deployment, as its event tells it: what it runs now, and before."""
 
     container: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from longshore.events import Kind
 from longshore.notices import Phase, Severity
@@ -12,8 +12,7 @@ CRITICAL, ERROR, WARNING, INFO, OK = Severity
 OPENED, PROGRESS, RESOLVED, FAILED = Phase
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(NamedTuple):
     """How a kind is told.
 
     `thread` is the first part of the thread's name, `of` the members that make up the rest (alternatives apart by

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.errors import BadEventError
 from longshore.events import DEFERRAL, SOURCE, parse_time
@@ -20,8 +20,7 @@ DESTINATION = "longshore-destination"
 _LONGEST = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """That a thread of a destination has something to tell. `wake` names the copy that a delivery waits for."""
 
     destination: str

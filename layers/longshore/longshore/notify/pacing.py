@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from longshore.notify.steps import Act
 
@@ -39,8 +38,7 @@ SLACKNESS = 1.1
 """How much further apart those in line stand than the gate demands: queues deliver to the second, not better."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """What may only be used so often: when it opens, and where the line of those who wait ends."""
 
     opens: datetime = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,25 +76,25 @@ def _in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
     """The kind's row, adjusted to the case at hand."""
     reason = clean(detail.get("reason"), 128)
     if kind is Kind.DEPLOYMENT_HELD:
-        return replace(meaning, next=HELD_UNTIL.get(reason, "policy"))
+        return meaning._replace(next=HELD_UNTIL.get(reason, "policy"))
     if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
-        meaning = replace(meaning, severity=Severity.WARNING, next="inconclusive")
+        meaning = meaning._replace(severity=Severity.WARNING, next="inconclusive")
     elif kind is Kind.DEPLOYMENT_FAILED and reason == "refused":
-        meaning = replace(meaning, next="tried-again")
+        meaning = meaning._replace(next="tried-again")
     if kind is Kind.FINDINGS_REPORTED:
-        return replace(meaning, severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
+        return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
     if kind is Kind.APPROVAL_DECIDED and not _granted(detail):
-        return replace(meaning, severity=Severity.WARNING, phase=Phase.FAILED)
+        return meaning._replace(severity=Severity.WARNING, phase=Phase.FAILED)
     return _on_the_way_back(kind, meaning) if detail.get("rollback") is True else meaning
 
 
 def _on_the_way_back(kind: Kind, meaning: Meaning) -> Meaning:
     """A rollback goes on in the thread of what failed, even within the same second."""
-    later = replace(meaning, rank=meaning.rank + _AFTER_ROLLBACK)
+    later = meaning._replace(rank=meaning.rank + _AFTER_ROLLBACK)
     if kind is Kind.DEPLOYMENT_STARTED:
-        return replace(later, severity=Severity.WARNING, phase=Phase.PROGRESS)
+        return later._replace(severity=Severity.WARNING, phase=Phase.PROGRESS)
     if meaning.phase is Phase.FAILED and meaning.severity is Severity.ERROR:
-        return replace(later, severity=Severity.CRITICAL, next="held")
+        return later._replace(severity=Severity.CRITICAL, next="held")
     return later
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 MARK = "[redacted]"
 LINES = 40
@@ -21,46 +22,50 @@ _NAMES = (
     r"pass(?:word|wd|phrase)?|pwd|secret(?:[_-]?(?:access)?[_-]?key)?|token|api[_-]?key|access[_-]?key|auth[_-]?token|"
     r"client[_-]?secret|private[_-]?key|signing[_-]?secret|credentials?|connection[_-]?string|session[_-]?token"
 )
-_PATTERNS = tuple(
-    re.compile(pattern, re.IGNORECASE if flags else re.NOFLAG)
-    for pattern, flags in (
-        # a PEM block, to its end or to the end of what is left of it
-        (r"-----BEGIN [A-Z0-9 ]{1,40}-----(?s:.*?)(?:-----END [A-Z0-9 ]{1,40}-----|\Z)", 0),
-        # and the rest of one whose beginning was cut off
-        (r"\A[A-Za-z0-9+/=\r\n]*-----END [A-Z0-9 ]{1,40}-----", 0),
-        # webhooks of Slack, Teams (connectors and workflows) and Discord are secrets as a whole
-        (r"https://hooks\.slack(?:-gov)?\.com/[^\s\"'<>]{1,2000}", 1),
-        (r"https://[a-z0-9.-]{1,200}\.webhook\.office\.com/[^\s\"'<>]{1,2000}", 1),
-        (r"https://[a-z0-9.-]{1,200}\.(?:logic\.azure\.com|powerplatform\.com)[^\s\"'<>]{1,2000}", 1),
-        (r"https://discord(?:app)?\.com/api/webhooks/[^\s\"'<>]{1,2000}", 1),
-        # signed addresses: only the signature and the credentials go
-        (
-            r"(?P<keep>[?&](?:X-Amz-(?:Signature|Credential|Security-Token)|sig|signature|AWSAccessKeyId)=)[^&\s\"'<>]+",
-            1,
-        ),
-        # the password of an address that names its user
-        (r"(?P<keep>\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,200}:)[^\s@/\"'<>]{1,500}(?=@)", 1),
-        (r"(?P<keep>\b(?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\r\n\"']{1,4000}", 1),
-        (r"(?P<keep>\bset-cookie[\"']?\s{0,4}[:=]\s{0,4}|\bcookie[\"']?\s{0,4}:\s{0,4})[^\r\n]{1,4000}", 1),
-        (r"(?P<keep>\bbearer\s{1,4})[A-Za-z0-9._~+/=-]{8,4000}", 1),
-        (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?", 0),
-        (r"\b(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}\b", 0),
-        (r"\bxox[abeprs](?:\.xox[bp])?-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}", 0),
-        (r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}", 0),
-        (r"\bdckr_pat_[A-Za-z0-9_-]{16,}|\bwhsec_[A-Za-z0-9+/=]{16,}|\b(?:sk|rk)_live_[A-Za-z0-9]{16,}", 0),
-        # NAME=value, "name": "value", --name value, with any prefix to the name (DB_PASSWORD)
-        (
-            rf"(?P<keep>(?:{_NAMES})[\"']?\s{{0,4}}[:=]\s{{0,4}})(?:\"[^\"\r\n]{{1,4000}}\"?|'[^'\r\n]{{1,4000}}'?|[^\s\"'&,;]+)",
-            1,
-        ),
-        (rf"(?P<keep>--(?:[a-z0-9]{{1,20}}-){{0,4}}(?:{_NAMES})\s{{1,4}})[^\s\"']+", 1),
-        # a secret access key is forty characters of base64 and nothing else; a digest is hexadecimal, so it stays
-        (
-            r"(?<![A-Za-z0-9+/=_-])(?=[A-Za-z0-9+/]{0,39}[G-Zg-z+/])(?=[A-Za-z0-9+/]{0,39}[A-Z])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=_-])",
-            0,
-        ),
-    )
+_PATTERNS = (
+    # a PEM block, to its end or to the end of what is left of it
+    (r"-----BEGIN [A-Z0-9 ]{1,40}-----(?s:.*?)(?:-----END [A-Z0-9 ]{1,40}-----|\Z)", 0),
+    # and the rest of one whose beginning was cut off
+    (r"\A[A-Za-z0-9+/=\r\n]*-----END [A-Z0-9 ]{1,40}-----", 0),
+    # webhooks of Slack, Teams (connectors and workflows) and Discord are secrets as a whole
+    (r"https://hooks\.slack(?:-gov)?\.com/[^\s\"'<>]{1,2000}", 1),
+    (r"https://[a-z0-9.-]{1,200}\.webhook\.office\.com/[^\s\"'<>]{1,2000}", 1),
+    (r"https://[a-z0-9.-]{1,200}\.(?:logic\.azure\.com|powerplatform\.com)[^\s\"'<>]{1,2000}", 1),
+    (r"https://discord(?:app)?\.com/api/webhooks/[^\s\"'<>]{1,2000}", 1),
+    # signed addresses: only the signature and the credentials go
+    (
+        r"(?P<keep>[?&](?:X-Amz-(?:Signature|Credential|Security-Token)|sig|signature|AWSAccessKeyId)=)[^&\s\"'<>]+",
+        1,
+    ),
+    # the password of an address that names its user
+    (r"(?P<keep>\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,200}:)[^\s@/\"'<>]{1,500}(?=@)", 1),
+    (r"(?P<keep>\b(?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\r\n\"']{1,4000}", 1),
+    (r"(?P<keep>\bset-cookie[\"']?\s{0,4}[:=]\s{0,4}|\bcookie[\"']?\s{0,4}:\s{0,4})[^\r\n]{1,4000}", 1),
+    (r"(?P<keep>\bbearer\s{1,4})[A-Za-z0-9._~+/=-]{8,4000}", 1),
+    (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?", 0),
+    (r"\b(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}\b", 0),
+    (r"\bxox[abeprs](?:\.xox[bp])?-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}", 0),
+    (r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}", 0),
+    (r"\bdckr_pat_[A-Za-z0-9_-]{16,}|\bwhsec_[A-Za-z0-9+/=]{16,}|\b(?:sk|rk)_live_[A-Za-z0-9]{16,}", 0),
+    # NAME=value, "name": "value", --name value, with any prefix to the name (DB_PASSWORD)
+    (
+        rf"(?P<keep>(?:{_NAMES})[\"']?\s{{0,4}}[:=]\s{{0,4}})(?:\"[^\"\r\n]{{1,4000}}\"?|'[^'\r\n]{{1,4000}}'?|[^\s\"'&,;]+)",
+        1,
+    ),
+    (rf"(?P<keep>--(?:[a-z0-9]{{1,20}}-){{0,4}}(?:{_NAMES})\s{{1,4}})[^\s\"']+", 1),
+    # a secret access key is forty characters of base64 and nothing else; a digest is hexadecimal, so it stays
+    (
+        r"(?<![A-Za-z0-9+/=_-])(?=[A-Za-z0-9+/]{0,39}[G-Zg-z+/])(?=[A-Za-z0-9+/]{0,39}[A-Z])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=_-])",
+        0,
+    ),
 )
+"""Each with whether case is of no matter in it."""
+
+
+@cache
+def _compiled() -> tuple[re.Pattern[str], ...]:
+    """When the first text comes: a cold start does not wait for it."""
+    return tuple(re.compile(pattern, re.IGNORECASE if anyhow else re.NOFLAG) for pattern, anyhow in _PATTERNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Redacted:
 def redact(text: str) -> Redacted:
     """Text without its secrets. What is longer than 64,000 characters loses its beginning."""
     kept, count = text[-_LIMIT:], 0
-    for pattern in _PATTERNS:
+    for pattern in _compiled():
         kept, found = _replaced(pattern, kept)
         count += found
     return Redacted(kept, count)

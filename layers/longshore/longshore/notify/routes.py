@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from longshore.errors import ConfigurationError
 from longshore.events import Kind
@@ -23,8 +23,7 @@ _MATCHES = frozenset({"kind", "severity", "environment", "team", "workload", "re
 _TYPES = frozenset({"slack", "slack-webhook", "sns", "amazonq", "teams", "pagerduty", "webhook"})
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """A channel of `longshore.yaml`: where it leads, by which secret, in which language.
 
     `place` is a Slack channel's id, a topic's ARN or a webhook's address; `secret` an ARN.
@@ -53,8 +52,7 @@ class Route:
         return all(_matches(name, patterns, notice) for name, patterns in self.match.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
+class Routing(NamedTuple):
     """All destinations and routes; `problems` are what could not be read of them."""
 
     destinations: Mapping[str, Destination]
@@ -62,8 +60,7 @@ class Routing:
     problems: tuple[ConfigurationError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(NamedTuple):
     """Where a notice goes: a mention by destination, in order; and what was wrong on the way."""
 
     to: Mapping[str, str]

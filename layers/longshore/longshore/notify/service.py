@@ -51,11 +51,11 @@ class Notifier:
         if due.wake and due.wake > now:
             return self._later(due, due.wake, "early")
         if state.lease and state.lease > now:
-            return self._later(replace(due, wake=None), now + BUSY, "busy")
+            return self._later(due._replace(wake=None), now + BUSY, "busy")
         try:
             thread = self._ports.threads.save(replace(thread, state=replace(state, lease=now + LEASE, wake=None)))
         except ConflictError:
-            return self._later(replace(due, wake=None), now + BUSY, "busy")
+            return self._later(due._replace(wake=None), now + BUSY, "busy")
         return self._claimed(thread, due, state.turn)
 
     def _claimed(self, thread: Thread, due: Due, waited: str) -> list[Outcome]:
@@ -69,7 +69,7 @@ class Notifier:
         delivery = kind(self._ports, self._teller, destination, thread, waited)
         until = delivery.run()
         if until is not None:
-            delivery.said += self._later(replace(due, wake=until), until, delivery.why)
+            delivery.said += self._later(due._replace(wake=until), until, delivery.why)
         delivery.release(until)
         return delivery.said
 

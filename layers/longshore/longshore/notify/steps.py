@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from longshore.notify.render.story import Life
@@ -22,8 +21,7 @@ class Act(StrEnum):
     PASS = "pass"  # nothing: it is told by another message
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What to do next, with which notice, and what its thread told before it."""
 
     act: Act

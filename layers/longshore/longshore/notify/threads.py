@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from longshore.notices import Notice, Order, Phase, Severity
 from longshore.notify.reading import read
@@ -42,8 +42,7 @@ class Waiting:
         return notice
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A call to a channel that is about to be made: written down first, so that a crash is recognised afterwards."""
 
     key: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.events import Kind
 from longshore.notices import Fact, Notice, Phase, Text
@@ -32,8 +32,7 @@ _REASON, _WHY = "fact.reason", "fact.why"
 _WORDED = ("reason.", "outcome.")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A moment of a thread's life."""
 
     at: datetime
