@@ -118,6 +118,10 @@ class FakeHeads:
         """Every head of a repository."""
         return [head for (owner, _), head in sorted(self._heads.items()) if owner == repository]
 
+    def forget(self, repository: Repository, tag: str) -> None:
+        """Drops one head."""
+        self._heads.pop((repository, tag), None)
+
 
 class FakeIndex:
     """Image -> workload in a dictionary; it keeps only Longshore's own tags, as the ledger does."""

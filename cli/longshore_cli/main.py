@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -25,6 +26,9 @@ class _Longshore(click.Group):
     """Turns expected errors into one line on standard error and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        region = os.environ.get("AWS_REGION")
+        if region:  # the AWS CLI and Lambda read it, boto3 reads the other alone
+            os.environ.setdefault("AWS_DEFAULT_REGION", region)
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:

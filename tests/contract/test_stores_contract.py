@@ -186,6 +186,7 @@ def deployment(stores: Stores, pushed: str = TWO, version: int = 1, name: str = 
         now + timedelta(minutes=20),
         soak_seconds=60,
         lease=now + timedelta(seconds=150),
+        soaking=now + timedelta(seconds=60),
         version=version,
         before="before",
     )

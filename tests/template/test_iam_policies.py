@@ -32,6 +32,9 @@ VARIANTS: list[dict[str, str]] = [
 SOMETIMES_WITHOUT_RESOURCE = {
     "ec2:CreateNetworkInterface": "Lambda checks that the role may do it before any interface exists",
     "ec2:DeleteNetworkInterface": "Lambda names its interfaces itself, they cannot be told beforehand",
+    "ec2:AssignPrivateIpAddresses": "as for DeleteNetworkInterface; AWSLambdaVPCAccessExecutionRole has it so",
+    "ec2:UnassignPrivateIpAddresses": "as for DeleteNetworkInterface; AWSLambdaVPCAccessExecutionRole has it so",
+    "ec2:DescribeSubnets": "takes no resource",
 }
 
 

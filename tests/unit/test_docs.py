@@ -142,7 +142,9 @@ def written() -> list[dict[str, Any]]:
     )
     records = LedgerRecords(table, _Clock())
     plan = Plan(ARN, Action.REFRESH, (Change("web", "web:prod", B, "prod"),), "moved", "id")
-    whole = Deployment(plan, DeploymentStatus.VERIFIED, NOW, NOW, lease=NOW, rollout="r", before="b", ended=NOW)
+    whole = Deployment(
+        plan, DeploymentStatus.VERIFIED, NOW, NOW, lease=NOW, soaking=NOW, rollout="r", before="b", ended=NOW
+    )
     records.begin(whole, None)
     records.good(ARN, [Good({"web": A}, NOW)])
     records.quarantine(ARN, [B], "failed", NOW)

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     UNTAGGED = "untagged", Verdict.SKIP, "a push without a tag: a child of an index, or an attestation"
     ARTIFACT = "artifact", Verdict.SKIP, "a signature, an attestation, an SBOM or a build cache, not an image to run"
     IMAGE_MISSING = "image-missing", Verdict.SKIP, "the tag names nothing in the registry any more"
+    NOT_FOLLOWED = "not-followed", Verdict.SKIP, "no workload follows the repository"
     NOT_RUNNING = "not-running", Verdict.SKIP, "nothing runs; what starts next resolves the declared tag by itself"
     NOT_OPTED_IN = "not-opted-in", Verdict.SKIP, "the workload has no `longshore:policy`"
 

@@ -1,8 +1,8 @@
 """The errors that Longshore raises, and what each does to the message that caused it.
 
 LongshoreError
-├── PermanentError               trying again cannot help: logged, counted, never retried
-│   ├── BadEventError            an event that names nothing usable; says which field
+├── PermanentError               trying again cannot help: a workload's is told, a whole message's is dead-lettered
+│   ├── BadEventError            an event that names nothing usable; says which field. Logged, counted, never retried
 │   ├── ConfigurationError       the operator's configuration or tags; says which key and the fix
 │   ├── UnsupportedError         the platform cannot do what was asked
 │   ├── AccessDeniedError        the role may not do it; says which action

@@ -70,6 +70,10 @@ class Heads(Protocol):
         """Every head of a repository."""
         ...
 
+    def forget(self, repository: Repository, tag: str) -> None:
+        """Drops the head of a tag that is gone from its registry."""
+        ...
+
 
 class Index(Protocol):
     """Image -> workload: one Query answers who follows a repository, whatever the account's size (design 5)."""

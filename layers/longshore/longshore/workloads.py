@@ -78,6 +78,11 @@ class Workload:
         return Subject(self.name, self.cluster, self.platform.value, team, channel)
 
     @property
+    def remembered(self) -> Workload:
+        """As the index keeps it: with the tags of Longshore's own vocabulary alone."""
+        return replace(self, tags={key: value for key, value in self.tags.items() if key.startswith("longshore:")})
+
+    @property
     def followed(self) -> Mapping[str, ImageReference]:
         """The containers in ECR that may change, by name; `longshore:containers` (space separated) narrows them."""
         only = self.tags.get(CONTAINERS_TAG, "").split()
@@ -236,6 +241,7 @@ class Deployment:
     deadline: datetime
     soak_seconds: int = 300
     lease: datetime | None = None
+    soaking: datetime | None = None
     version: int = 1
     rollout: str | None = None
     before: str | None = None

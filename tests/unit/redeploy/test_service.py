@@ -15,6 +15,7 @@ from longshore.images import Repository
 from longshore.ports import Head
 from longshore.workloads import Action, Controller, DeploymentStatus, Hold, RolloutStatus
 from tests.fake_platform import ACCOUNT, REGION, WEB, digest, image
+from tests.fakes import START
 from tests.world import World, one_service
 
 ONE, TWO, THREE = digest("one"), digest("two"), digest("three")
@@ -780,3 +781,71 @@ def test_a_throttled_request_is_tried_again_in_a_minute_not_when_its_message_ret
     world.run(60)
     assert world.told.count("Deployment Succeeded") == 1
     assert len(world.platform.applied) == 1
+
+
+def known_tags(world: World, *tags: str) -> None:
+    """Heads that the ledger has, of tags that the registry does not."""
+    now = world.clock.now()
+    for tag in tags:
+        world.heads.observe(Head(WEB, tag, digest(tag), now, now, now), 0)
+
+
+def asked(world: World) -> int:
+    """How often the registry was asked what a tag names."""
+    return sum(step.endswith("resolve before") for step in world.steps)
+
+
+def test_a_current_tag_without_a_place_in_the_order_costs_one_look_and_is_told_once() -> None:
+    world, _ = one_service("semver:minor")  # it runs `prod`
+    for minor in range(30):
+        world.registry.push(WEB, f"1.{minor}.0", digest(f"v{minor}"))
+    known_tags(world, *(f"1.{minor}.0" for minor in range(30)))
+    for tag, pushed in (("2.0.0", TWO), ("2.1.0", THREE)):
+        world.push(tag, pushed)
+        world.run(1)
+    assert asked(world) == 2  # what was pushed, nothing else
+    assert world.told.count("Deployment Held") == 1
+
+
+def test_tags_that_are_gone_are_passed_over_however_many_they_are() -> None:
+    world = World()
+    world.registry.push(WEB, "1.0.0", ONE)
+    world.clock.advance(3600)
+    world.service(policy="semver:minor", images={"app": image(WEB, "1.0.0")})
+    known_tags(world, *(f"1.{minor}.0" for minor in range(2, 60)))
+    world.push("1.1.0", TWO)
+    world.run(120)
+    assert [plan.digests for plan in world.platform.applied] == [{"app": TWO}]
+
+
+def test_a_lost_reminder_is_made_good_by_whoever_looks_next() -> None:
+    world, arn = one_service()
+    world.push("prod", TWO)
+    world.run(1)
+    world.platform.succeed(arn)
+    while world.watch_queue.next_due():  # the reminder, and the event of its end
+        world.clock.advance_to(max(world.clock.now(), world.watch_queue.next_due() or START))
+        world.watch_queue.receive(world.clock.now())
+    world.clock.advance(3600)
+    assert world.told == ["Deployment Started"]
+    world.deliver(world.envelope("Sweep Due", {"workloads": [arn]}))
+    world.run(30)
+    assert world.told == ["Deployment Started", "Deployment Succeeded"]
+
+
+def test_a_push_to_a_repository_that_nobody_follows_asks_nothing_of_the_registry() -> None:
+    world, _ = one_service()
+    before = asked(world)
+    world.push("prod", TWO, repository=Repository(ACCOUNT, REGION, "team/other"))
+    world.run(1)
+    assert asked(world) == before
+    assert world.reasons == ["not-followed"]
+
+
+def test_many_followers_are_handed_on_page_by_page() -> None:
+    world = many_services({}, 60)
+    world.push("prod", TWO)
+    world.run(10 / 60)
+    assert len(world.platform.applied) == 25
+    world.run(3)
+    assert sorted(plan.workload for plan in world.platform.applied) == sorted(world.platform.services)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from longshore.events import Kind
-from longshore.workloads import Deployment, DeploymentStatus, RolloutStatus
+from longshore.workloads import Deployment, DeploymentStatus, Rollout, RolloutStatus
 from tests.fake_platform import WEB, digest, image
 from tests.world import World, one_service
 
@@ -133,6 +134,42 @@ def test_too_few_tasks_are_waited_for_and_then_told_without_undoing_anything() -
     assert world.told == ["Deployment Started", "Deployment Failed"]
     assert world.records.get(arn).quarantined == {}
     assert len(world.platform.applied) == 1
+
+
+def test_the_soak_has_the_same_patience_after_a_slow_rollout() -> None:
+    world, arn = started()
+    world.run(18)
+    world.platform.succeed(arn)
+    world.platform.change(arn, steady=False)
+    world.run(6)
+    world.platform.change(arn, steady=True)
+    world.run(10)
+    assert ending(world, arn) == ("verified", "verified")
+
+
+def test_one_answer_without_the_deployment_is_no_failure() -> None:
+    world, arn = started()
+    rollout = world.platform.rollout
+    world.platform.rollout = lambda id: Rollout(id, RolloutStatus.GONE)  # type: ignore[method-assign]
+    world.deployment_changed(arn, "SERVICE_DEPLOYMENT_COMPLETED")
+    world.run(1)
+    assert ending(world, arn) == ("started", "")
+    world.platform.rollout = rollout  # type: ignore[method-assign]
+    world.platform.succeed(arn)
+    world.run(30)
+    assert ending(world, arn) == ("verified", "verified")
+    assert world.records.get(arn).quarantined == {}
+
+
+def test_a_reminder_that_comes_early_is_not_the_last() -> None:
+    world, arn = started()
+    due = deployment(world, arn).deadline
+    world.clock.advance_to(due - timedelta(seconds=1))
+    reminder = world.watch_queue.receive(due)
+    assert reminder is not None
+    world.deliver(reminder, "watch")
+    world.run(5)
+    assert ending(world, arn)[0] == "stopping" or world.told[-1] == "Deployment Rolled Back"
 
 
 def test_an_alarm_during_the_soak_is_a_failure_that_is_undone() -> None:

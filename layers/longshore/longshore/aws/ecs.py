@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,7 +52,7 @@ _STATUSES = {
     "PENDING": RolloutStatus.RUNNING,
     "IN_PROGRESS": RolloutStatus.RUNNING,
     "SUCCESSFUL": RolloutStatus.SUCCEEDED,
-    "STOP_REQUESTED": RolloutStatus.STOPPED,
+    "STOP_REQUESTED": RolloutStatus.RUNNING,  # not stopped yet
     "STOPPED": RolloutStatus.STOPPED,
     "ROLLBACK_REQUESTED": RolloutStatus.ROLLING_BACK,
     "ROLLBACK_IN_PROGRESS": RolloutStatus.ROLLING_BACK,
@@ -233,7 +234,7 @@ class EcsServices:
             self._ecs.stop_service_deployment(serviceDeploymentArn=id, stopType="ROLLBACK")
 
     def arns(self) -> Iterable[str]:
-        """GetResources by tag key, page after page."""
+        """GetResources by tag key, page after page; an ARN of before 2018 does not tell its cluster and is left out."""
         pages = (
             self._tagging()
             .get_paginator("get_resources")
@@ -242,7 +243,9 @@ class EcsServices:
         with aws_errors():
             for page in pages:
                 for found in page["ResourceTagMappingList"]:
-                    yield str(found["ResourceARN"])
+                    with suppress(ValueError):
+                        ecs_service(str(found["ResourceARN"]))
+                        yield str(found["ResourceARN"])
 
     def _described(self, service: Mapping[str, Any]) -> tuple[Workload, Mapping[str, Any], Mapping[str, str]]:
         arn = str(service["serviceArn"])

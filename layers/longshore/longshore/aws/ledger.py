@@ -91,6 +91,10 @@ class LedgerHeads:
         """Every head of a repository: one Query."""
         return [_head(repository, item) for item in self._table.query(_repository_key(repository), "HEAD#")]
 
+    def forget(self, repository: Repository, tag: str) -> None:
+        """Deletes one head."""
+        self._table.delete(_repository_key(repository), f"HEAD#{tag}")
+
 
 def _moved(old: Head, seen: Head, cap_seconds: int) -> Head:
     if seen.digest == old.digest or seen.moved < old.moved:
@@ -324,6 +328,7 @@ def _deployment_item(deployment: Deployment, now: datetime) -> dict[str, Any]:
         "deadline": deployment.deadline.isoformat(),
         "soak_seconds": deployment.soak_seconds,
         "lease": deployment.lease.isoformat() if deployment.lease else None,
+        "soaking": deployment.soaking.isoformat() if deployment.soaking else None,
         "version": deployment.version,
         "rollout": deployment.rollout,
         "before": deployment.before,
@@ -363,6 +368,7 @@ def _deployment(item: Mapping[str, Any]) -> Deployment:
         datetime.fromisoformat(item["deadline"]),
         item.get("soak_seconds", 300),
         _time(item.get("lease")),
+        _time(item.get("soaking")),
         item["version"],
         item.get("rollout"),
         item.get("before"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from longshore.decisions import Decision, Reason, Verdict
 from longshore.errors import ConflictError, GoneError, NotReadyError, PermanentError, TransientError
 from longshore.events import PENDING, Kind
-from longshore.images import is_artifact_tag
+from longshore.images import is_artifact_tag, is_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
 from longshore.redeploy.plan import Facts, again, cooled, propose, way_back
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from longshore.workloads import Observation, Plan, Workload
 
 _RESOLUTIONS = 25  # winners whose tag is gone are passed over this often
+_REMINDER_GRACE = timedelta(minutes=5)
+_PAGE = 25
+_PAGE_EVERY = timedelta(seconds=10)
+"""More followers than these are handed on, page by page: a function has two minutes, ECS five updates a second."""
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
@@ -83,17 +88,19 @@ class Batch:
         wanted: list[tuple[Repository, str]] = []
         for container, candidate, decision in proposal.decisions:
             repository = followed[container].repository if container else None
-            if repository and candidate and decision.verdict is not Verdict.SKIP:
+            uncompared = decision.reason is Reason.CURRENT_NOT_COMPARABLE  # true of every tag, whatever it names
+            if repository and candidate and decision.verdict is not Verdict.SKIP and not uncompared:
                 wanted.append((repository, candidate.tag))
                 running = observation.running.get(container)
                 if running and candidate.platforms:
                     wanted.append((repository, running))
         return [key for key in wanted if key not in self._resolved]
 
-    def resolve(self, registry: Registry, key: tuple[Repository, str]) -> None:
-        """Asks the registry for a tag or a digest; what is gone, or no image, is no candidate."""
+    def resolve(self, registry: Registry, key: tuple[Repository, str]) -> bool:
+        """Asks the registry for a tag or a digest; what is no image is no candidate. False for what is gone."""
         resolved = registry.resolve(*key)
         self._resolved[key] = resolved.candidate if resolved and resolved.is_image else None
+        return resolved is not None
 
 
 class Decider:
@@ -107,6 +114,7 @@ class Decider:
         self._records = ports.records
         self._switches = ports.switches
         self._postponer = ports.postponer
+        self._reminder = ports.reminder
         self._clock = ports.clock
         self._rules = rules
         self._teller = teller
@@ -119,7 +127,8 @@ class Decider:
         batch = Batch(event, self._switches.paused(), arrival)
         outcomes: list[Outcome] = []
         failures: list[TransientError] = []
-        for workload in workloads:
+        self._hand_on(event, workloads[_PAGE:])
+        for workload in workloads[:_PAGE]:
             try:
                 outcomes += self._one(batch, workload)
             except GoneError:
@@ -131,6 +140,13 @@ class Decider:
         if failures:
             raise failures[0]
         return outcomes
+
+    def _hand_on(self, event: Event, workloads: Sequence[Workload]) -> None:
+        now = self._clock.now()
+        for place, workload in enumerate(workloads):
+            detail = {"workload": workload.arn, "reason": PENDING}
+            page = 1 + place // _PAGE
+            self._postponer.postpone(event.message("Redeploy Requested", detail, now), now + page * _PAGE_EVERY)
 
     def observed(self, event: Event, observations: Iterable[Observation]) -> list[Outcome]:
         """Decides on workloads that were observed already: those that lag behind what the ledger knows."""
@@ -174,14 +190,17 @@ class Decider:
             raise GoneError(f"{known.arn} is not active")
         if observation.workload.policy is None:
             self._index.remove(known.arn)
-        elif _differs(known, observation.workload):
+        elif known != observation.workload.remembered:
             self._index.put(observation.workload)
         return observation
 
     def _decide(self, batch: Batch, observation: Observation) -> list[Outcome]:
         record = self._records.get(observation.workload.arn)
-        if abandoned(record, self._clock.now()):
+        now = self._clock.now()
+        if abandoned(record, now):
             return self._resume(batch, observation, record)
+        if _overdue(record, now):
+            self._reminder.postpone(batch.event.message("Watch Due", {"workload": record.arn}, now), now)
         self._first_good(record, observation)
         facts, proposal = self._proposal(batch, observation, record)
         decision = proposal.leading
@@ -259,7 +278,8 @@ class Decider:
             if not unresolved:
                 return facts, proposal
             for key in unresolved:
-                batch.resolve(self._registry, key)
+                if not batch.resolve(self._registry, key) and is_tag(key[1]):
+                    self._heads.forget(*key)
         raise NotReadyError(f"{_RESOLUTIONS} tags in a row that {observation.workload.arn} could follow are gone")
 
     def _first_good(self, record: Record, observation: Observation) -> None:
@@ -301,13 +321,21 @@ class Decider:
         if decision.verdict is Verdict.SKIP or quiet:
             return [outcome]
         kind = Kind.DEPLOYMENT_PLANNED if decision.reason is Reason.OBSERVE_ONLY else Kind.DEPLOYMENT_HELD
-        digests = sorted({str(c.digest) for _, c, d in proposal.decisions if c and d.verdict is not Verdict.SKIP})
-        return self._teller.tell_once(facts.record, replace(outcome, kind=kind), f"{decision.reason} {digests}")
+        return self._teller.tell_once(facts.record, replace(outcome, kind=kind), _what(decision, proposal))
 
 
-def _differs(known: Workload, seen: Workload) -> bool:
-    ours = {key: value for key, value in seen.tags.items() if key.startswith("longshore:")}
-    return replace(known, tags={}) != replace(seen, tags={}) or dict(known.tags) != ours
+def _what(decision: Decision, proposal: Proposal) -> str:
+    """What makes a hold the same as before: its reason and its images, or the tag that nothing compares to."""
+    if decision.reason is Reason.CURRENT_NOT_COMPARABLE:
+        return f"{decision.reason} {decision.detail.get('current')}"
+    held = {candidate.digest for _, candidate, each in proposal.decisions if candidate and each.verdict is Verdict.HOLD}
+    return f"{decision.reason} {hashlib.sha256(' '.join(sorted(held)).encode()).hexdigest()}"
+
+
+def _overdue(record: Record, now: datetime) -> bool:
+    """Whether a deployment should have ended or been looked at, and was not: its reminder was lost."""
+    deployment = record.deployment
+    return deployment is not None and deployment.status.active and now >= deployment.deadline + _REMINDER_GRACE
 
 
 def _until(facts: Facts, decision: Decision) -> datetime | None:

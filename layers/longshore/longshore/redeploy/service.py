@@ -60,12 +60,15 @@ class Redeployer:
                 return []
 
     def _moved(self, event: Event, moved: ImageMoved) -> list[Outcome]:
+        followers = self._index.runs(moved.repository)
+        if not followers:
+            return [skipped(event, moved, Reason.NOT_FOLLOWED)]
         outcomes: list[Outcome] = []
         for arrival in self._arrivals.of(event, moved):
             if isinstance(arrival, Reason):
                 outcomes.append(skipped(event, moved, arrival))
             else:
-                outcomes += self._decider.each(event, self._index.runs(arrival.repository), arrival)
+                outcomes += self._decider.each(event, followers, arrival)
         return outcomes
 
     def _requested(self, event: Event, request: RedeployRequested) -> list[Outcome]:

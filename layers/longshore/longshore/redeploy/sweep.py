@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from longshore.events import Event
     from longshore.images import Repository
     from longshore.redeploy.ports import Ports
-    from longshore.workloads import Observation
+    from longshore.workloads import Observation, Workload
 
+_JUST_NOW = timedelta(minutes=5)  # a listing may lack what was pushed a moment ago
 _PAGE = 25
 _PAGE_EVERY = timedelta(seconds=5)
 """Twenty-five task definitions in five seconds are a quarter of what ECS allows (aws.md B5)."""
@@ -68,15 +69,17 @@ class Sweeper:
             if arn not in seen:
                 self._index.remove(arn)
         for observation in observations:
-            if observation.workload.arn in seen and self._index.put(observation.workload):
-                self._first_look(observation)
+            workload = observation.workload
+            if workload.arn in seen:
+                if self._index.get(workload.arn) != workload.remembered:
+                    self._first_look(workload)  # before the index knows it, so that a crash repeats it
+                self._index.put(workload)
         return [observation for observation in observations if observation.active]
 
-    def _first_look(self, observation: Observation) -> None:
-        workload = observation.workload
+    def _first_look(self, workload: Workload) -> None:
+        """A repository that nobody followed has no heads, or old ones: its pushes were not recorded."""
         for repository in workload.repositories:
-            here = (repository.account, repository.region) == (workload.account, workload.region)
-            if here and not self._heads.of(repository):
+            if (repository.account, repository.region) == (workload.account, workload.region):
                 self.repository(repository)
 
     def repository(self, repository: Repository) -> set[str]:
@@ -84,7 +87,9 @@ class Sweeper:
         now = self._clock.now()
         heads = {head.tag: head for head in self._heads.of(repository)}
         missed: set[str] = set()
+        gone = {tag for tag, head in heads.items() if head.settles < now - _JUST_NOW}
         for tag, digest, pushed in self._registry.tags(repository):
+            gone.discard(tag)
             known = heads.get(tag)
             if is_artifact_tag(tag):
                 continue  # its event was not followed either
@@ -97,6 +102,8 @@ class Sweeper:
                 self._heads.observe(Head(repository, tag, digest, moved, now, now, source="sweep"), 0)
             except ConflictError:
                 continue  # its event came at this very moment
+        for tag in gone:
+            self._heads.forget(repository, tag)
         return missed
 
     def _look_at(self, event: Event, repository: Repository, after: timedelta) -> None:

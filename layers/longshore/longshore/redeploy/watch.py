@@ -78,6 +78,8 @@ class Watcher:
         now = self._clock.now()
         stepped, outcome = self._step(deployment, now)
         if stepped == deployment:
+            if isinstance(event.fact, WatchDue) and now < deployment.deadline:  # early: clocks differ
+                self._reminder.postpone(event.message("Watch Due", {"workload": record.arn}, now), deployment.deadline)
             return []
         if stepped.status.active:
             reminder = event.message("Watch Due", {"workload": record.arn}, now)
@@ -139,9 +141,9 @@ class Watcher:
         if not _as_decided(deployment, rollout.digests):
             return self._superseded(deployment, "raced", {"resolved": dict(rollout.digests)}, now)
         if deployment.soak_seconds == 0:
-            return self._soaking(replace(deployment, status=DeploymentStatus.SOAKING, deadline=now), now)
+            return self._soaking(replace(deployment, status=DeploymentStatus.SOAKING, deadline=now, soaking=now), now)
         soaked = now + timedelta(seconds=deployment.soak_seconds)
-        return replace(deployment, status=DeploymentStatus.SOAKING, deadline=soaked), None
+        return replace(deployment, status=DeploymentStatus.SOAKING, deadline=soaked, soaking=now), None
 
     def _soaking(self, deployment: Deployment, now: datetime) -> Step:
         if now < deployment.deadline or deployment.rollout is None:
@@ -160,7 +162,7 @@ class Watcher:
         if observation.steady:
             ended = deployment.ends(DeploymentStatus.VERIFIED, now, "verified")
             return ended, told(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified")
-        patience = deployment.began + 4 * timedelta(seconds=max(deployment.soak_seconds, 300))
+        patience = (deployment.soaking or now) + 4 * timedelta(seconds=max(deployment.soak_seconds, 300))
         if now < patience:  # too few tasks is no proof of failure: look again, then tell (redeploy 8.9: inconclusive)
             return replace(deployment, deadline=now + timedelta(seconds=max(deployment.soak_seconds, 60))), None
         ended = deployment.ends(DeploymentStatus.FAILED, now, "not-steady")
@@ -180,6 +182,12 @@ class Watcher:
             None,
         ):
             return self._superseded(deployment, _OUTSIDE, {"by": observation.rollout}, now)
+        if (
+            rollout.status is RolloutStatus.GONE
+            and observation.rollout == deployment.rollout
+            and now < deployment.deadline
+        ):
+            return deployment, None  # ECS answers are eventually consistent: it is there
         return self._failed(deployment, rollout.status.value, {"why": rollout.reason}, now)
 
     def _superseded(self, deployment: Deployment, reason: str, detail: Mapping[str, Any], now: datetime) -> Step:
