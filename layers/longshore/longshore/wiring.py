@@ -10,7 +10,7 @@ from longshore.aws.clock import SystemClock
 from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.queue import QueuePostponer
-from longshore.aws.session import client, forget_clients
+from longshore.aws.session import client, forget_clients, uncollected
 from longshore.aws.table import Table
 from longshore.intake import Intake
 from longshore.settings import Mode, Settings, load_config
@@ -136,6 +136,7 @@ def ports() -> Ports:
 
 
 @cache
+@uncollected()
 def redeployer() -> Redeployer:
     """The use case of `functions/redeploy.py`."""
     from longshore.redeploy.profiles import read_profiles
@@ -147,6 +148,7 @@ def redeployer() -> Redeployer:
 
 
 @cache
+@uncollected()
 def watcher() -> Watcher:
     """The use case of `functions/watch.py`."""
     from longshore.redeploy.watch import Watcher
@@ -162,6 +164,7 @@ def watcher() -> Watcher:
 
 
 @cache
+@uncollected()
 def notifier() -> Notifier:
     """The use case of `functions/notify.py`."""
     from longshore.aws.threads import LedgerThreads, LedgerTurns

@@ -106,6 +106,7 @@ _REASONS = {
     "untagged": "タグのないプッシュ (インデックスの子、または証明書)",
     "artifact": "署名、証明、SBOM、ビルドキャッシュで、実行するイメージではない",
     "image-missing": "タグの指すイメージがレジストリにない",
+    "not-followed": "このリポジトリに追従するワークロードはない",
     "not-running": "何も稼働していない。次に起動するものが宣言されたタグを自ら解決する",
     "not-opted-in": "ワークロードに `longshore:policy` がない",
     "invalid-policy": "ポリシーを読み取れない",

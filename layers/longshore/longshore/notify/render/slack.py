@@ -41,6 +41,10 @@ _REPLY_LINE: Final = 500
 _REPLY: Final = 11_000
 
 
+_UNMARKED = str.maketrans("<>`", "()'")
+"""A button takes no markup, and nothing in it may look like any."""
+
+
 def render(story: Story, mention: str = "") -> Rendered:
     """A message that is edited, its thread's details, and the log's tail as a file."""
     blocks, left = _blocks(story, mention, _THREADED)
@@ -124,7 +128,7 @@ def _buttons(story: Story) -> list[Block]:
     elements = [
         {
             "type": "button",
-            "text": {"type": "plain_text", "text": cut(label, limits.BUTTON), "emoji": False},
+            "text": {"type": "plain_text", "text": cut(label.translate(_UNMARKED), limits.BUTTON), "emoji": False},
             "url": url,
             "action_id": f"link-{place}",
         }
