@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from longshore_cli.options import stack_options
 from longshore_cli.output import WrongError, columns, json_option, meaning, write_json
 
 if TYPE_CHECKING:
@@ -20,13 +21,7 @@ _SHOWN = 12  # candidates that the text shows; the JSON has all
 
 @click.command(short_help="Why a workload runs what it runs.")
 @click.argument("workload")
-@click.option("--stack", "stack_name", default="longshore", show_default=True, help="The deployed stack.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The longshore.yaml with the profiles; layers/config/longshore.yaml when there is one.",
-)
+@stack_options
 @json_option
 def explain(workload: str, stack_name: str, config_file: Path | None, as_json: bool) -> None:
     """Why does WORKLOAD, an ARN or CLUSTER/SERVICE, run what it runs, and what would it take to change that?"""

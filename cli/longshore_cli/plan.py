@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from longshore_cli.options import stack_options
 from longshore_cli.output import WrongError, columns, json_option, meaning, note, write_json
 
 if TYPE_CHECKING:
@@ -30,13 +31,7 @@ class _Push:
 
 @click.command(short_help="What a push of an image would do now.")
 @click.argument("image")
-@click.option("--stack", "stack_name", default="longshore", show_default=True, help="The deployed stack.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The longshore.yaml with the profiles; layers/config/longshore.yaml when there is one.",
-)
+@stack_options
 @json_option
 def plan(image: str, stack_name: str, config_file: Path | None, as_json: bool) -> None:
     """What would a push of IMAGE do now? Nothing is changed.

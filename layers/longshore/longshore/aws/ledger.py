@@ -134,9 +134,9 @@ class LedgerIndex:
     def put(self, workload: Workload) -> bool:
         """Writes the workload under its own key and under each of its repositories, all or nothing."""
         old = self.get(workload.arn)
-        members = _members(workload)
-        if old and _members(old) == members:
+        if old == workload.remembered:
             return False
+        members = _members(workload)
         puts = [{"pk": _repository_key(r), "sk": f"RUNS#{workload.arn}", **members} for r in workload.repositories]
         pk, sk = _index_key(workload.arn)
         gone = (old.repositories if old else frozenset()) - workload.repositories
@@ -171,7 +171,7 @@ def _members(workload: Workload) -> dict[str, Any]:
         "region": workload.region,
         "cluster": workload.cluster,
         "name": workload.name,
-        "tags": {k: v for k, v in workload.tags.items() if k.startswith("longshore:")},
+        "tags": dict(workload.remembered.tags),
         "images": dict(workload.images),
         "task_definition": workload.task_definition,
     }
