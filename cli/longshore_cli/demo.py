@@ -74,11 +74,12 @@ def _described(played: Played) -> dict[str, object]:
         "ok": played.ok,
         "seconds": round(played.seconds, 3),
         "story": [str(line) for line in played.story],
+        "slack": [message.to_json() for message in played.slack],
     }
 
 
 class _Teller:
-    """Prints a heading for each scenario and its lines as they come."""
+    """Prints a heading for each scenario, its lines as they come, and what people saw on Slack."""
 
     def __init__(self, out: Console) -> None:
         self._out = out
@@ -97,6 +98,10 @@ class _Teller:
     def conclude(self, played: Played) -> None:
         from rich.text import Text
 
+        from longshore_local.demo.posted import transcript
+
+        for each in transcript(played.slack):
+            self._out.print(Text(f"  {each}", style="dim" if "│" in each[:8] else ""))
         verdict = "as it should be" if played.ok else f"NOT as it should be: {played.problem}"
         style = "green" if played.ok else "bold red"
         self._out.print(Text(f"  {verdict} ({played.seconds:.1f} s)\n", style=style))

@@ -57,20 +57,23 @@ def local(port: int, ready_file: Path | None, as_json: bool) -> None:
 @contextmanager
 def _up(port: int, region: str | None) -> Iterator[Mapping[str, str | None]]:
     """The running bundle; yields where it answers."""
-    from longshore_local.bundle import ACCOUNT, REGION, Bundle
+    from longshore_local.bundle import ACCOUNT, CHANNELS, REGION, Bundle, Sources
     from longshore_local.server import serve
     from longshore_local.timeline import WallTimeline
 
     note("The local bundle is starting ...")
     # Roles are make-believe here: a revision may carry any of them.
     parameters = {"PassableRoleArns": f"arn:*:iam::{ACCOUNT}:role/*"}
-    with Bundle.start(timeline=WallTimeline(), region=region or REGION, parameters=parameters) as bundle:
+    sources = Sources(channels=CHANNELS)
+    with Bundle.start(
+        timeline=WallTimeline(), region=region or REGION, parameters=parameters, sources=sources
+    ) as bundle:
         registry = bundle.ecr.serve(bundle.account, bundle.region)
         with serve(bundle, port) as server:
             yield {
                 "aws": server.url,
                 "registry": registry.url,
-                "slack": None,
+                "slack": bundle.slack.url if bundle.notifies else None,
                 "web": None,
                 "account": bundle.account,
                 "region": bundle.region,
@@ -108,6 +111,8 @@ def _announce(where: Mapping[str, str | None], as_json: bool) -> None:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
+    if where["slack"]:
+        exports["LONGSHORE_SLACK_URL"] = f"{where['slack']}/api/"  # `longshore notify test` posts there
     if not as_json:
         for name, value in exports.items():
             click.echo(f"export {name}={value}")

@@ -27,7 +27,7 @@ def send(event: Any, as_json: bool) -> None:
     refuses events of AWS's own sources, so there it is sent with the source longshore.replay, which the stack follows
     when its parameter AllowReplay is true.
     """
-    parsed = _parsed(event)
+    parsed = read_event(event)
     document = _send(parsed)
     if as_json:
         write_json(document)
@@ -35,7 +35,8 @@ def send(event: Any, as_json: bool) -> None:
         click.echo(f"{parsed['detail-type']}: delivered as {document['id']} from {document['source']}")
 
 
-def _parsed(file: Any) -> dict[str, Any]:
+def read_event(file: Any) -> dict[str, Any]:
+    """The event of an open file. Raises WrongError with the first thing that is wrong."""
     name = getattr(file, "name", "-")
     try:
         event = json.load(file)

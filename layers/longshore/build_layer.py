@@ -26,6 +26,22 @@ RUNTIME = "3.13"
 # The magic number of CPython 3.13's bytecode: what a candidate must answer, whatever it calls itself.
 RUNTIME_MAGIC = "f30d0d0a"
 KEPT_METADATA = re.compile(r"METADATA|(licenses/.+)|((LICEN[CS]E|NOTICE|COPYING|AUTHORS).*)")
+# Of slack_sdk, notify needs the client of the Web API. The rest is more than half of its wheel.
+UNUSED = (
+    "slack",
+    "slack_sdk/aiohttp_version_checker.py",
+    "slack_sdk/audit_logs",
+    "slack_sdk/http_retry/async_*.py",
+    "slack_sdk/http_retry/builtin_async_*.py",
+    "slack_sdk/oauth",
+    "slack_sdk/rtm",
+    "slack_sdk/rtm_v2",
+    "slack_sdk/scim",
+    "slack_sdk/socket_mode",
+    "slack_sdk/web/async_*.py",
+    "slack_sdk/web/legacy_*.py",
+    "slack_sdk/webhook/async_*.py",
+)
 PIP_OPTIONS = ("-qq", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary=:all:")
 PURE_WHEELS = ("--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", RUNTIME)
 
@@ -85,8 +101,19 @@ def install_dependencies(pip: list[str], python: Path) -> None:
     _run([*pip, "install", *options, "-r", str(HERE / "requirements.txt")])
     # Console scripts name the path of the interpreter that built them: useless in Lambda, different on every machine.
     shutil.rmtree(python / "bin", ignore_errors=True)
+    remove_unused(python)
     for metadata in sorted(python.glob("*.dist-info")):
         _keep_only_licences(metadata)
+
+
+def remove_unused(python: Path) -> None:
+    """Removes what no function imports."""
+    for pattern in UNUSED:
+        for path in sorted(python.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _keep_only_licences(metadata: Path) -> None:

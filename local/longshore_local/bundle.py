@@ -20,6 +20,7 @@ from longshore import wiring
 from longshore.aws.clock import SystemClock
 from longshore_local import stack
 from longshore_local.bus import Event, LocalBus, envelope
+from longshore_local.chat import Chat
 from longshore_local.cleaning import Leftovers
 from longshore_local.deliveries import Deliveries
 from longshore_local.functions import Functions, Invocation
@@ -27,19 +28,24 @@ from longshore_local.gaps import explained
 from longshore_local.invoking import Invoking
 from longshore_local.moto_ecr import EcrSimulator
 from longshore_local.moto_ecs import EcsSimulator
+from longshore_local.moto_sns import counted
 from longshore_local.overriding import override
 from longshore_local.plugins import Plugins, installed
 from longshore_local.queues import Queues
 from longshore_local.recorder import Recorder
 from longshore_local.schedules import Schedules
+from longshore_local.slack import SlackStandIn
 from longshore_local.timeline import VirtualTimeline, WallTimeline
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 ROOT = Path(__file__).resolve().parents[2]
+CHANNELS = Path(__file__).with_name("longshore.yaml")
+"""A configuration that tells everything to one channel of the Slack stand-in."""
 
 _MOTO: DefaultConfig = {"core": {"reset_boto3_session": False}, "lambda": {"use_docker": False}}
 _ONE = threading.Lock()  # AWS can be taken over once in a process
+_NOTIFIES = "NotifyFunction"
 _ENDLESS = timedelta(days=30)  # of virtual time: work that still goes on then never ends
 
 
@@ -49,11 +55,14 @@ class EndlessRunError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The files that a bundle runs; the repository's own unless a test brings others."""
+    """The files that a bundle runs, the repository's own unless a test brings others; and what it adds to them."""
 
     template: Path = ROOT / "template.yaml"
     functions: Path = ROOT / "functions"
     config: Path | None = ROOT / "layers" / "config" / "longshore.yaml"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    channels: Path | None = None
+    """A configuration whose channels and routes are taken where `config` names no channels."""
 
 
 @dataclass(slots=True)
@@ -74,6 +83,7 @@ class Bundle:
     _stack: stack.Stack | None = None
     _leftovers: Leftovers | None = None
     _plugins: Plugins | None = None
+    _chat: Chat | None = None
 
     @classmethod
     def start(
@@ -121,6 +131,7 @@ class Bundle:
         enter(mock_aws(config=_MOTO))
         enter(_shared_loader())
         enter(explained())
+        enter(counted())
         enter(self.bus.installed())
         enter(self.queues.installed(waits=isinstance(self.timeline, WallTimeline)))
         enter(self.schedules.installed())
@@ -140,12 +151,31 @@ class Bundle:
         self._stack = stack.deploy(
             sources.template, name=name, account=self.account, region=self.region, parameters=given
         )
-        layer = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="longshore-")))
-        config = _compiled_config(sources.config, layer)
+        config = _compiled_config(sources)
+        environment = {**self._written(config), **self._talking(config), **sources.environment}
         for function in self._stack.functions.values():
-            environment = {key: value for key, value in function.environment.items() if key != "AWS_DATA_PATH"}
-            self.functions.deploy(replace(function, environment=environment | config), sources.functions)
+            given_by_it = {key: value for key, value in function.environment.items() if key != "AWS_DATA_PATH"}
+            self.functions.deploy(replace(function, environment=given_by_it | environment), sources.functions)
         self.emit(_stack_created(self.stack, self.account, self.region, self.timeline.now()))
+
+    def _written(self, config: Mapping[str, Any] | None) -> Mapping[str, str]:
+        if config is None:
+            return {}
+        from longshore_config.compile import canonical
+
+        layer = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="longshore-")))
+        compiled = layer / "config.json"
+        compiled.write_text(canonical(dict(config)), encoding="utf-8")
+        return {"LONGSHORE_CONFIG": str(compiled)}
+
+    def _talking(self, config: Mapping[str, Any] | None) -> Mapping[str, str]:
+        """Starts the Slack stand-in where the stack has a function that talks to it."""
+        if _NOTIFIES not in self.stack.functions:
+            return {}
+        self._chat = Chat(config or {}, self.timeline.now)
+        self._exits.enter_context(self._chat.slack)
+        self._chat.provide(self.session())
+        return self._chat.environment
 
     def __enter__(self) -> Self:
         return self
@@ -178,6 +208,18 @@ class Bundle:
     def ecr(self) -> EcrSimulator:
         """The ECR simulator with its registries."""
         return self._simulators.ecr
+
+    @property
+    def slack(self) -> SlackStandIn:
+        """The Slack stand-in, with all that was said. Raises RuntimeError for a stack that does not notify."""
+        if self._chat is None:
+            raise RuntimeError("this stack has no function that notifies")
+        return self._chat.slack
+
+    @property
+    def notifies(self) -> bool:
+        """Whether the stack tells people anything: not with `NotifyMode` off."""
+        return self._chat is not None
 
     @property
     def _simulators(self) -> Plugins:
@@ -247,6 +289,9 @@ class Bundle:
         self._simulators.clear()
         if self._leftovers is not None:
             self._leftovers.clear()
+        if self._chat is not None:
+            self._chat.slack.clear()
+            self._chat.provide(self.session())
         self.schedules.restart()
         self.recorder.clear()
         self.events.clear()
@@ -265,14 +310,16 @@ def _shared_loader() -> Any:
 _LOADER = botocore.loaders.create_loader()
 
 
-def _compiled_config(config: Path | None, layer: Path) -> dict[str, str]:
-    if config is None:
-        return {}
-    from longshore_config.compile import canonical, compile_config
+def _compiled_config(sources: Sources) -> Mapping[str, Any] | None:
+    if sources.config is None:
+        return None
+    from longshore_config.compile import compile_config
 
-    compiled = layer / "config.json"
-    compiled.write_text(canonical(compile_config(config)), encoding="utf-8")
-    return {"LONGSHORE_CONFIG": str(compiled)}
+    config = compile_config(sources.config)
+    if sources.channels is not None and not config.get("channels"):
+        others = compile_config(sources.channels)
+        config |= {key: others[key] for key in ("channels", "routes")}
+    return config
 
 
 def _stack_created(made: stack.Stack, account: str, region: str, moment: datetime) -> Event:

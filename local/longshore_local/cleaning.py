@@ -7,6 +7,7 @@ from moto.ecr.models import ecr_backends
 from moto.ecs.models import ecs_backends
 from moto.events.models import events_backends
 from moto.scheduler.models import scheduler_backends
+from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
@@ -28,6 +29,7 @@ class Leftovers:
             ecs_backends[account][region],
             ecr_backends[account][region],
             ssm_backends[account][region],
+            secretsmanager_backends[account][region],
         ]
         self._queues = set(self._sqs.queues)
         self._topics = set(self._sns.topics)
@@ -36,7 +38,7 @@ class Leftovers:
         self._schedules = {name: set(group.schedules) for name, group in self._scheduler.schedule_groups.items()}
 
     def clear(self) -> None:
-        """Empties queues, tables, clusters and repositories; removes queues, topics, rules, schedules made since."""
+        """Empties queues, tables, clusters, repositories, secrets; removes queues, topics, rules, schedules since."""
         self._clear_queues()
         self._clear_tables()
         for name in self._sns.topics.keys() - self._topics:

@@ -23,8 +23,12 @@ ROOT = Path(__file__).parents[2]
 ROUNDS = 15
 BUDGET = 1.25
 
-COMPOSED = {"redeploy": "redeployer", "watch": "watcher"}
-"""What `wiring` builds before a function takes its first message."""
+COMPOSED = {
+    "redeploy": "wiring.intake(wiring.redeployer().handle, function.logger, function.metrics)",
+    "watch": "wiring.intake(wiring.watcher().handle, function.logger, function.metrics)",
+    "notify": "wiring.notices(function.logger, function.metrics)",
+}
+"""What a function builds before it takes its first message."""
 
 BANNED = (
     "pydantic",
@@ -43,7 +47,7 @@ BANNED = (
     "rich",
     "asyncio",
 )
-"""Never loaded by a function of redeploy, whatever its dependencies would like (local 3.6)."""
+"""Never loaded before the first message, whatever its dependencies would like (local 3.6)."""
 
 _NOT_CALLED = {"iam", "kms", "logs", "xray"}
 """Services that a role names and no client of ours calls: tests/functional/test_iam_proof.py proves the others."""
@@ -62,6 +66,8 @@ _ENVIRONMENT = {
     "LONGSHORE_BUS": "longshore",
     "LONGSHORE_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/queue",
     "LONGSHORE_QUEUE_ARN": "arn:aws:sqs:eu-west-1:123456789012:queue",
+    "LONGSHORE_DEAD_LETTERS_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letters",
+    "LONGSHORE_FALLBACK_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:notices",
     "LONGSHORE_SCHEDULE_GROUP": "longshore",
     "LONGSHORE_SCHEDULER_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
 }
@@ -71,7 +77,7 @@ import importlib, json, sys, time
 begun = time.process_time()
 function = importlib.import_module("functions.{function}")
 from longshore import wiring
-wiring.intake(wiring.{composed}().handle, function.logger, function.metrics)
+{composed}
 seconds = time.process_time() - begun
 modules = sorted(sys.modules)
 print(json.dumps([seconds, modules]))

@@ -1,7 +1,8 @@
-"""An account in which everything happens that makes redeploy and watch call AWS; told step by step."""
+"""An account in which everything happens that makes redeploy, watch and notify call AWS; told step by step."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,19 +10,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longshore_local import images
-from longshore_local.bundle import ACCOUNT, REGION, Bundle, Sources
+from longshore_local.bundle import ACCOUNT, REGION, ROOT, Bundle, Sources
 from longshore_local.bus import envelope
+from longshore_local.slack import Fault
 
 if TYPE_CHECKING:
     from longshore_local.recorder import Call
 
 CLUSTER = "busy"
 ROLES = f"arn:aws:iam::{ACCOUNT}:role/workloads/"
-CONFIG = """
+PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/longshore/"
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:longshore/hook"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:team"
+CHANNEL = "C0123456789"
+CONFIG = f"""
 profiles:
-  quick: {policy: digest, timeout: 10m, soak: 1m, cooldown: 0s}
-  written: {policy: "semver:minor", write: digest, cooldown: 0s}
+  quick: {{policy: digest, timeout: 10m, soak: 1m, cooldown: 0s}}
+  written: {{policy: "semver:minor", write: digest, cooldown: 0s}}
+channels:
+  ops: {{type: slack, channel: {CHANNEL}, secret: "{PARAMETER}slack"}}
+  gone: {{type: slack, channel: C9999999999, secret: "{PARAMETER}gone"}}
+  hook: {{type: slack-webhook, secret: "{SECRET}"}}
+  team: {{type: sns, topic: "{TOPIC}"}}
+routes:
+  - {{match: {{kind: "hold-*"}}, to: [gone]}}
+  - {{to: [ops, hook, team]}}
 """
+PARAMETERS = {
+    "PassableRoleArns": f"{ROLES}*",
+    "ChannelSecretArns": f"{PARAMETER}*,{SECRET}-??????",
+    "ChannelTopicArns": TOPIC,
+}
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 Tags = dict[str, dict[str, str]]
 
@@ -199,15 +218,62 @@ def _let_go(account: BusyAccount) -> None:
     account.run(90)  # and a sweep
 
 
-STEPS = (_refreshed, _revised, _stopped, _taken_back, _answer_lost, _beginner_died, _restored, _let_go)
+def _told(account: BusyAccount) -> None:
+    """What the steps before led to was told to everybody, each its own way."""
+    texts = [message.text for message in account.bundle.slack.messages(CHANNEL)]
+    assert any("live" in text for text in texts), texts
+
+
+def _told_elsewhere(account: BusyAccount) -> None:
+    """A channel's secret is gone, so its notice is put aside and goes to the fallback."""
+    account.bundle.client("ssm").delete_parameter(Name="/longshore/gone")
+    _publish(account, "hold-set")
+    account.run(5)
+    assert "Channel Failed" in account.told()
+
+
+def _told_late(account: BusyAccount) -> None:
+    """Slack has notify wait for longer than a queue can delay a message."""
+    before = len(account.bundle.slack.messages(CHANNEL))
+    account.bundle.slack.script([Fault.throttle(1200)])
+    _publish(account, "events-missed")
+    account.run(30)
+    assert len(account.bundle.slack.messages(CHANNEL)) == before + 1
+
+
+def _publish(account: BusyAccount, name: str) -> None:
+    event = json.loads((ROOT / "events/longshore" / f"{name}.json").read_text(encoding="utf-8"))
+    entry = {
+        "EventBusName": account.bundle.stack.name,
+        "Source": "longshore",
+        "DetailType": event["detail-type"],
+        "Detail": json.dumps(event["detail"]),
+        "Time": account.bundle.timeline.now(),
+    }
+    account.bundle.client("events").put_events(Entries=[entry])
+
+
+STEPS = (
+    _refreshed,
+    _revised,
+    _stopped,
+    _taken_back,
+    _answer_lost,
+    _beginner_died,
+    _restored,
+    _told,
+    _told_elsewhere,
+    _told_late,
+    _let_go,
+)
 
 
 def live(directory: Path) -> Iterator[BusyAccount]:
     """Lets everything happen, then hands out the account."""
     config = directory / "longshore.yaml"
     config.write_text(CONFIG, encoding="utf-8")
-    parameters = {"PassableRoleArns": f"{ROLES}*"}
-    with Bundle.start(parameters=parameters, sources=Sources(config=config)) as bundle:
+    with Bundle.start(parameters=PARAMETERS, sources=Sources(config=config)) as bundle:
+        bundle.client("sns").create_topic(Name=TOPIC.rsplit(":", 1)[-1])
         account = BusyAccount(bundle)
         for step in STEPS:
             step(account)

@@ -8,8 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from longshore_cli.main import main
-from longshore_local.bundle import Bundle, Sources
-from longshore_local.demo.play import CONFIG
+from longshore_local.bundle import CHANNELS, Bundle, Sources
 from longshore_local.demo.stage import Stage
 from longshore_local.demo.story import Narrator
 from longshore_local.images import multi_platform, single
@@ -20,7 +19,7 @@ ARN = "arn:aws:ecs:eu-west-1:123456789012:service/shop/web"
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Stage]:
-    with Bundle.start(sources=Sources(config=CONFIG)) as bundle:
+    with Bundle.start(sources=Sources(config=CHANNELS)) as bundle:
         registry = bundle.ecr.serve(bundle.account, bundle.region)
         yield Stage(bundle, Narrator(bundle), registry)
 

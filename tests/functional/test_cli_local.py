@@ -41,6 +41,7 @@ class Local:
 
     def longshore(self, *arguments: str, standard_input: str = "") -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "AWS_ENDPOINT_URL": self.where["aws"], "AWS_REGION": self.where["region"]}
+        environment |= {"LONGSHORE_SLACK_URL": f"{self.where['slack']}/api/"}
         command = [*COMMAND, *arguments]
         return subprocess.run(
             command, input=standard_input, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
@@ -116,9 +117,20 @@ def test_a_users_script_sees_its_service_reach_the_new_deployment(local: Local, 
     assert json.loads(line) == where
     assert set(where) == {"aws", "registry", "slack", "web", "account", "region"}
     assert f"export AWS_ENDPOINT_URL={where['aws']}" in exports
+    assert f"export LONGSHORE_SLACK_URL={where['slack']}/api/" in exports
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(where["aws"].rpartition(":")[2])))
+
+
+def test_a_test_message_reaches_the_slack_of_the_bundle_through_its_own_secret(local: Local) -> None:
+    config = str(EVENTS.parent / "local" / "longshore_local" / "longshore.yaml")
+    done = local.longshore("notify", "test", "deployments", "--config", config, "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["sent"], answer["message"].partition("/")[0]) == (True, "C0LONGSHORE")
+    assert answer["fallback"]["subscribers"] == 0
+    assert "nobody has confirmed" in done.stderr
 
 
 def test_a_sent_event_goes_by_the_rules_of_the_default_bus(local: Local) -> None:

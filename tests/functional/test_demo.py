@@ -54,13 +54,48 @@ def test_what_ecs_does_is_told_after_what_longshore_decided(played: dict[str, Pl
     assert told == ["You", "CI", "Longshore", "Longshore", "ECS", "ECS", "Longshore", "Now"]
 
 
+SAID = {
+    "push": [(["🚀", "✅"], 2)],
+    "rollback": [(["🚀", "🔴"], 2), (["⏸️"], 1)],
+    "ignored": [],
+    "multi-arch": [(["⏸️"], 1), (["🚀", "✅"], 2)],
+    "semver": [(["🚀", "✅"], 2)],
+    "watchdog": [(["🚀", "🔴"], 2)],
+}
+"""What each message of a scenario showed one after the other, by its first mark, and how many replies it has."""
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_deployment_is_one_message_from_its_beginning_to_its_end_with_its_details_in_the_thread(
+    played: dict[str, Played], name: str
+) -> None:
+    messages = played[name].slack
+    said = [([line.split()[0] for line in (*each.before, each.lines[0])], len(each.thread)) for each in messages]
+    assert said == SAID[name]
+
+
+def test_what_failed_says_why_and_to_the_channel_too(played: dict[str, Played]) -> None:
+    message = played["rollback"].slack[0]
+    assert "rolled back" in message.lines[0]
+    assert any(line.startswith("Why: ") and "circuit breaker" in line for line in message.lines)
+    assert [reply.in_channel for reply in message.thread] == [False, True]
+
+
+def test_three_pushes_during_a_deployment_end_as_good_news(played: dict[str, Played]) -> None:
+    assert played["coalesce"].slack[-1].lines[0].startswith("✅")
+
+
 def test_the_command_answers_one_json_document(capfd: pytest.CaptureFixture[str]) -> None:
     result = CliRunner().invoke(main, ["demo", "push", "--json"])
     assert result.exit_code == 0
     (scenario,) = json.loads(result.stdout)["scenarios"]
-    assert set(scenario) == {"name", "ok", "seconds", "story"}
+    assert set(scenario) == {"name", "ok", "seconds", "story", "slack"}
     assert (scenario["name"], scenario["ok"]) == ("push", True)
     assert any("[moved]" in line for line in scenario["story"])
+    (message,) = scenario["slack"]
+    assert set(message) == {"channel", "at", "text", "edited", "before", "thread"}
+    assert (message["channel"], message["edited"]) == ("deployments", len(message["before"]))
+    assert [set(reply) for reply in message["thread"]] == [{"at", "text", "in_channel"}] * 2
     assert capfd.readouterr().out == ""
 
 
@@ -69,6 +104,10 @@ def test_the_command_tells_each_line_in_words() -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("semver: a new version changes one image")
     assert "as it should be" in result.stdout
+    assert "  #deployments on Slack\n" in result.stdout
+    assert "✅ web · shop: `1.5.0` live" in result.stdout
+    assert "(edited once; before: 🚀 web · shop: deploying `1.5.0`)" in result.stdout
+    assert "│ " in result.stdout
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from botocore.validate import ParamValidator
 
 from longshore_local.bundle import ACCOUNT, REGION
 from tests.functional import busy_account
-from tests.functional.busy_account import ROLES, BusyAccount
+from tests.functional.busy_account import PARAMETERS, BusyAccount
 from tests.template.iam import Request, Role, Statement, denied, function_roles, roles, unused
 from tests.template.rendered import ROOT, Rendered
 from tests.template.requests import Place, requests
@@ -39,7 +39,7 @@ def rendered(account: BusyAccount) -> Rendered:
     """The template as the bundle deployed it."""
     stack = account.bundle.stack
     names = {name: id.rsplit("/", 1)[-1].rsplit(":", 1)[-1] for name, id in stack.physical_ids.items()}
-    return Rendered({"PassableRoleArns": f"{ROLES}*", "AllowReplay": "true"}, names, stack.name)
+    return Rendered({**PARAMETERS, "AllowReplay": "true"}, names, stack.name)
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,22 @@ def test_pushes_during_a_deployment_lead_to_one_more_and_the_newest_wins(stage: 
     assert ends(stage) == ["Succeeded", "Succeeded"]
 
 
+def test_what_waited_for_a_deployment_is_told_as_a_story_of_its_own(stage: Stage) -> None:
+    """Or people would read of two deployments in one message."""
+    stage.push("prod", "one")
+    stage.service()
+    stage.push("prod", "two")
+    stage.until_told("Deployment Started")
+    stage.run(minutes=0.2)
+    stage.push("prod", "three")
+    stage.run(minutes=40)
+    started = [each["correlation"] for each in stage.events("Deployment Started")]
+    assert [each["correlation"] for each in stage.events("Deployment Succeeded")] == started
+    assert len(set(started)) == 2
+    (asked,) = stage.events("Redeploy Requested")
+    assert (asked["reason"], asked["correlation"]) == ("pending", started[0]), "which names what it waited for"
+
+
 def test_a_push_that_ecs_takes_up_instead_is_told_and_its_newest_deployed(stage: Stage) -> None:
     """ECS resolves the tag when it starts the first task: what it finds there need not be what was decided."""
     stage.push("prod", "one")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Tags = Mapping[str, Mapping[str, str]]
 """The tags of each service, by its ARN."""
 
+_SUFFIXED = re.compile(r"-[A-Za-z0-9]{6}$")
 _PART = re.compile(r"(?P<prefix>arn:.*):service-(?:deployment|revision)/(?P<path>[^/]+/[^/]+)/[^/]+")
 
 
@@ -68,6 +69,25 @@ def _transaction(params: Mapping[str, Any], place: Place) -> Requests:
 def _message(params: Mapping[str, Any], place: Place) -> Requests:
     _, account, queue = params["QueueUrl"].rsplit("/", 2)
     yield Request("sqs:SendMessage", place.arn("sqs", queue, account=account))
+
+
+def _topic(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    def of(params: Mapping[str, Any], _place: Place) -> Requests:
+        yield Request(f"sns:{action}", params["TopicArn"])
+
+    return of
+
+
+def _secret(params: Mapping[str, Any], _place: Place) -> Requests:
+    """IAM sees the whole ARN: Secrets Manager ends it with six characters of its own, which a caller may leave out."""
+    arn = params["SecretId"]
+    yield Request("secretsmanager:GetSecretValue", arn if _SUFFIXED.search(arn) else f"{arn}-Ab12Cd")
+
+
+def _parameter(params: Mapping[str, Any], place: Place) -> Requests:
+    name = params["Name"]
+    arn = name if name.startswith("arn:") else place.arn("ssm", f"parameter/{name.removeprefix('/')}")
+    yield Request("ssm:GetParameter", arn)
 
 
 def _schedule(params: Mapping[str, Any], place: Place) -> Requests:
@@ -142,6 +162,10 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("dynamodb", "Query"): _item("Query"),
     ("dynamodb", "TransactWriteItems"): _transaction,
     ("sqs", "SendMessage"): _message,
+    ("sns", "Publish"): _topic("Publish"),
+    ("sns", "GetTopicAttributes"): _topic("GetTopicAttributes"),
+    ("secretsmanager", "GetSecretValue"): _secret,
+    ("ssm", "GetParameter"): _parameter,
     ("scheduler", "CreateSchedule"): _schedule,
     ("events", "PutEvents"): _entries,
     ("ecr", "BatchGetImage"): _repository("BatchGetImage"),

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from longshore.events import Kind
+from longshore.notify.kinds import MEANINGS
 from longshore_local.patterns import compile_pattern
 from tests.template.rendered import ROOT, Rendered
 
@@ -25,6 +27,17 @@ MEANT = {
     "ecs/deployment-failed": "DeploymentChanged",
     "tag/tag-change-on-service": "WorkloadTagged",
     "cloudformation/stack-status-change": "StackDeployed",
+    "longshore/channel-failed": "NoticeDue",
+    "longshore/configuration-rejected": "NoticeDue",
+    "longshore/deployment-failed": "NoticeDue",
+    "longshore/deployment-held": "NoticeDue",
+    "longshore/deployment-planned": "NoticeDue",
+    "longshore/deployment-rolled-back": "NoticeDue",
+    "longshore/deployment-started": "NoticeDue",
+    "longshore/deployment-succeeded": "NoticeDue",
+    "longshore/deployment-superseded": "NoticeDue",
+    "longshore/events-missed": "NoticeDue",
+    "longshore/hold-set": "NoticeDue",
     "longshore/redeploy-requested": "RedeployRequested",
 }
 """Every sample that is not named here is meant for no rule of this stack."""
@@ -57,7 +70,7 @@ def changed(event: dict[str, Any], path: str, value: object) -> dict[str, Any]:
 
 
 def test_the_meant_samples_exist() -> None:
-    assert set(MEANT) - {"longshore/redeploy-requested"} <= set(SAMPLES)
+    assert set(MEANT) <= set(SAMPLES)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -85,6 +98,20 @@ def test_our_own_request_is_followed_on_our_bus_only() -> None:
     assert matching(event, bus="longshore") == ["RedeployRequested"]
     assert matching(event) == []
     assert matching(changed(event, "source", "somebody"), bus="longshore") == []
+
+
+@pytest.mark.parametrize("kind", sorted(Kind))
+def test_whatever_has_a_meaning_for_people_is_told(kind: Kind) -> None:
+    """And nothing else: what only Longshore reads never reaches the queue of notify."""
+    event = {**sample("longshore/hold-set"), "detail-type": kind.value}
+    assert ("NoticeDue" in matching(event, bus="longshore")) is (kind in MEANINGS)
+    assert matching(event) == [], "our own bus only"
+    assert matching(changed(event, "source", "somebody"), bus="longshore") == []
+
+
+def test_what_notify_sends_itself_does_not_come_back_by_the_bus() -> None:
+    event = {**sample("longshore/hold-set"), "detail-type": "Notice Due"}
+    assert matching(event, bus="longshore") == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ ACCOUNT = "123456789012"
 SERVICE = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/shop/web"
 DEPLOYMENT = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service-deployment/shop/web/abc"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/workloads/web"
+SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:longshore/slack-??????"
+PARAMETER = f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/longshore/slack"
+TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:ops"
 OPTED_IN = {"aws:ResourceTag/longshore:policy": "digest"}
 VARIANTS: list[dict[str, str]] = [
     {},
@@ -23,6 +26,7 @@ VARIANTS: list[dict[str, str]] = [
     {"PassableRoleArns": f"{ROLE},arn:aws:iam::{ACCOUNT}:role/tasks/*"},
     {"KmsKeyArn": f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1"},
     {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"},
+    {"ChannelSecretArns": f"{SECRET},{PARAMETER}", "ChannelTopicArns": TOPIC},
     {"KeepLedger": "false", "RolePath": "/team/", "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/edge"},
 ]
 SOMETIMES_WITHOUT_RESOURCE = {
@@ -135,6 +139,35 @@ def test_the_watch_writes_to_no_workload() -> None:
     role = roles(Rendered({"PassableRoleArns": "*"}))["WatchRole"]
     for action in ("ecs:UpdateService", "ecs:StopServiceDeployment", "ecs:RegisterTaskDefinition"):
         assert not role.allows(Request(action, SERVICE, OPTED_IN)), "only redeploy writes (design 3)"
+
+
+def test_notify_reads_the_secrets_that_are_named_and_no_others() -> None:
+    read, get = "secretsmanager:GetSecretValue", "ssm:GetParameter"
+    secret, other = (SECRET.replace("??????", "Ab12Cd"), SECRET.replace("slack-??????", "database-Ab12Cd"))
+    without = roles(Rendered())["NotifyRole"]
+    granted = roles(Rendered({"ChannelSecretArns": f"{SECRET}, {PARAMETER}"}))["NotifyRole"]
+    for action, arn in ((read, secret), (get, PARAMETER)):
+        assert granted.allows(Request(action, arn))
+        assert not without.allows(Request(action, arn))
+    assert not granted.allows(Request(read, other))
+    assert not granted.allows(Request(get, f"{PARAMETER}-other"))
+
+
+def test_notify_publishes_to_the_stacks_topic_and_to_those_that_are_named() -> None:
+    stack = Rendered({"ChannelTopicArns": TOPIC})
+    role, without = roles(stack)["NotifyRole"], roles(Rendered())["NotifyRole"]
+    for topic in (TOPIC, stack.arn("NoticesTopic")):
+        assert role.allows(Request("sns:Publish", topic))
+    assert not without.allows(Request("sns:Publish", TOPIC))
+    assert not role.allows(Request("sns:Publish", f"{TOPIC}-other"))
+    assert not role.allows(Request("sns:Publish", stack.arn("Alarms")))
+    assert not role.allows(Request("sns:GetTopicAttributes", TOPIC)), "only the fallback is asked who listens"
+
+
+def test_notify_writes_to_no_workload_and_reads_none() -> None:
+    role = roles(Rendered({"PassableRoleArns": "*"}))["NotifyRole"]
+    granted = {action.partition(":")[0] for _, action in role.grants()}
+    assert not granted & {"ecs", "ecr", "tag", "eks"}
 
 
 def _passed(role: str, service: str) -> Request:

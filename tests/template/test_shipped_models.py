@@ -20,9 +20,16 @@ OF_ADAPTER = {
     "bus": ("events",),
     "queue": ("sqs", "scheduler"),
     "table": ("dynamodb",),
+    "secrets": ("secretsmanager", "ssm"),
+    "topic": ("sns",),
+    "undeliverable": ("sqs", "sns"),
 }
-OF_BOTOCORE = {"PaginationConfig", "PageSize"}
-"""Arguments of botocore's paginators, which no model has."""
+WITHOUT_SHAPES = {"__init__", "clock", "errors", "ledger", "session", "threads"}
+"""Modules beside the adapters that name no member of an AWS shape: they go through one of them, or through none."""
+OF_BOTOCORE = {"PaginationConfig", "PageSize", "Error"}
+"""Arguments of botocore's paginators and a member of its ClientError, which no model has."""
+OF_DOCUMENTATION = {"SubscriptionsConfirmed", "InvalidParameterValue"}
+"""A key of a map and a code of an error, which only the documentation names (SNS: GetTopicAttributes, Publish)."""
 
 _MEMBER = re.compile(r"[a-zA-Z]+[a-z][A-Z][A-Za-z]*|[A-Z][a-z]{2,}[A-Za-z]*")
 """Literals that can only be members of AWS shapes: two words in one."""
@@ -40,12 +47,27 @@ def test_every_member_that_an_adapter_reads_is_in_the_models(adapter: str) -> No
     known = {name for service in OF_ADAPTER[adapter] for name in _members(session.get_service_model(service))}
     used = set(_literals(ast.parse((ADAPTERS / f"{adapter}.py").read_text(encoding="utf-8"))))
     assert used, "the adapter reads something"
-    assert sorted(used - known - OF_BOTOCORE) == []
+    assert sorted(used - known - OF_BOTOCORE - OF_DOCUMENTATION) == []
+
+
+def test_no_adapter_is_left_out() -> None:
+    assert {path.stem for path in ADAPTERS.glob("*.py")} == set(OF_ADAPTER) | WITHOUT_SHAPES
+
+
+def test_the_model_of_every_service_that_an_adapter_reads_is_shipped() -> None:
+    lines = (ROOT / "layers/longshore/services.txt").read_text(encoding="utf-8").splitlines()
+    shipped = {line for line in lines if line and not line.startswith("#")}
+    assert {service for services in OF_ADAPTER.values() for service in services} <= shipped
 
 
 def _members(model: Any) -> Iterator[str]:
+    """The members of every shape; of an error its code too."""
     for name in model.shape_names:
-        yield from getattr(model.shape_for(name), "members", {})
+        shape = model.shape_for(name)
+        yield from getattr(shape, "members", {})
+        if shape.metadata.get("exception"):
+            yield name
+            yield str(shape.metadata.get("error", {}).get("code", name))
 
 
 def _literals(tree: ast.AST) -> Iterator[str]:

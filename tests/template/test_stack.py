@@ -18,7 +18,12 @@ VARIANTS: dict[str, dict[str, str]] = {
     "disposable": {"KeepLedger": "false"},
     "replay": {"AllowReplay": "true"},
     "roles": {"PassableRoleArns": "arn:aws:iam::123456789012:role/*", "RolePath": "/team/"},
+    "channels": {
+        "ChannelSecretArns": "arn:aws:ssm:eu-west-1:123456789012:parameter/longshore/slack",
+        "ChannelTopicArns": "arn:aws:sns:eu-west-1:123456789012:ops",
+    },
     "off": {"RedeployMode": "off"},
+    "silent": {"NotifyMode": "off"},
 }
 WAITING = 6  # visibility timeout, in timeouts of the function (AWS's advice for event source mappings)
 A_FORTNIGHT = 1_209_600
@@ -58,9 +63,8 @@ def test_queues_are_encrypted_and_keep_what_they_hold(stack: Rendered) -> None:
 def test_every_queue_is_worked_off_or_alarms(stack: Rendered) -> None:
     """A queue that nobody takes from is a dead-letter queue, and each of those has an alarm that reaches the topic."""
     dead = {queue["RedrivePolicy"]["deadLetterTargetArn"] for queue in work_queues(stack).values()}
-    assert dead | set(work_queues(stack)) | delivery_letters(stack) >= set(queues(stack)) or not stack.holds(
-        "RedeployEnabled"
-    )
+    on = stack.holds("RedeployEnabled") and stack.holds("NotifyEnabled")
+    assert dead | set(work_queues(stack)) | delivery_letters(stack) >= set(queues(stack)) or not on
     alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
     watched = {a["Dimensions"][0]["Value"] for a in alarms if a["AlarmActions"] == [stack.arn("Alarms")]}
     for arn in set(queues(stack)) - set(work_queues(stack)):
@@ -68,10 +72,27 @@ def test_every_queue_is_worked_off_or_alarms(stack: Rendered) -> None:
 
 
 def test_alarms_speak_at_the_first_message(stack: Rendered) -> None:
+    """Of a queue that is a message in it, of a metric of our own each count."""
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
-        speaks = (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"], alarm["ComparisonOperator"])
-        assert speaks == ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, "GreaterThanThreshold"), name
-        assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Maximum", "notBreaching"), name
+        what = (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"])
+        own = alarm["Namespace"] == "Longshore"
+        expected = ("Longshore", name.removesuffix("Alarm"), "Sum")
+        assert what == (expected if own else ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum")), name
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold"), name
+        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (60, 1, "notBreaching"), name
+        assert alarm["AlarmActions"] == [stack.arn("Alarms")], name
+
+
+def test_alarms_on_our_own_metrics_look_where_the_function_counts(stack: Rendered) -> None:
+    """Powertools gives each metric the namespace and the service as its dimension (POWERTOOLS_SERVICE_NAME)."""
+    own = {n: a for n, a in stack.of_type("AWS::CloudWatch::Alarm").items() if a["Namespace"] == "Longshore"}
+    assert set(own) == {"ChannelFailedAlarm", "FallbackUnheardAlarm"}
+    for alarm in own.values():
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": "notify"}]
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        variables = function["Environment"]["Variables"]
+        assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "Longshore", name
+        assert variables["POWERTOOLS_SERVICE_NAME"] == name.removesuffix("Function").lower(), name
 
 
 def test_redrive_gives_a_message_several_tries(stack: Rendered) -> None:
@@ -164,30 +185,67 @@ def test_postponed_messages_go_to_the_stacks_own_schedule_group(stack: Rendered)
 
 
 def test_alarms_can_be_published_and_mailed(stack: Rendered) -> None:
-    [topic] = stack.of_type("AWS::SNS::Topic").values()
+    topics = stack.of_type("AWS::SNS::Topic")
+    assert set(topics) == {"Alarms", "NoticesTopic"}
+    topic = topics["Alarms"]
     own = not stack.parameters.get("KmsKeyArn")
     assert topic["KmsMasterKeyId"] == (f"{stack.stack}-AlarmKey" if own else KEY)
     assert bool(stack.of_type("AWS::KMS::Key")) is own
     [policy] = stack.of_type("AWS::SNS::TopicPolicy").values()
     [statement] = policy["PolicyDocument"]["Statement"]
     assert set(statement["Principal"]["Service"]) == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
+    assert policy["Topics"] == [stack.arn("Alarms")]
     assert stack.of_type("AWS::SNS::Subscription") == {}
-    [mail] = Rendered({"AlertEmail": "a@example.com"}).of_type("AWS::SNS::Subscription").values()
-    assert (mail["Protocol"], mail["Endpoint"]) == ("email", "a@example.com")
+
+
+def test_alarms_and_what_no_channel_takes_are_mailed() -> None:
+    mailed = Rendered({"AlertEmail": "a@example.com"})
+    mails = mailed.of_type("AWS::SNS::Subscription").values()
+    assert {mail["TopicArn"] for mail in mails} == {mailed.arn("Alarms"), mailed.arn("NoticesTopic")}
+    assert {(mail["Protocol"], mail["Endpoint"]) for mail in mails} == {("email", "a@example.com")}
+
+
+def test_the_fallback_topic_is_under_the_stacks_key_where_there_is_one(stack: Rendered) -> None:
+    """Without one it is not encrypted by KMS: a key of AWS's own would shut out the function's fallback."""
+    topic = stack.of_type("AWS::SNS::Topic")["NoticesTopic"]
+    assert topic.get("KmsMasterKeyId") == stack.parameters.get("KmsKeyArn")
+    for function in stack.of_type("AWS::Lambda::Function").values():
+        variables = function["Environment"]["Variables"]
+        if variables["POWERTOOLS_SERVICE_NAME"] == "notify":
+            assert variables["LONGSHORE_FALLBACK_TOPIC_ARN"] == stack.arn("NoticesTopic")
+            assert variables["LONGSHORE_DEAD_LETTERS_URL"].endswith("/longshore-NotifyDeadLetters")
 
 
 def test_off_leaves_a_stack_that_does_nothing() -> None:
-    off = Rendered({"RedeployMode": "off"})
+    off = Rendered({"RedeployMode": "off", "NotifyMode": "off"})
     for kind in ("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"):
         assert off.of_type(kind) == {}, kind
     assert off.of_type("AWS::Scheduler::Schedule") == {}
     assert off.of_type("AWS::DynamoDB::Table"), "what Longshore knows survives a pause"
 
 
+@pytest.mark.parametrize(
+    ("capability", "functions"),
+    [("RedeployMode", {"RedeployFunction", "WatchFunction"}), ("NotifyMode", {"NotifyFunction"})],
+)
+def test_a_capability_that_is_off_leaves_the_others(capability: str, functions: set[str]) -> None:
+    everything, less = Rendered(), Rendered({capability: "off"})
+    for kind in ("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"):
+        gone = set(everything.of_type(kind)) - set(less.of_type(kind))
+        assert {name.removesuffix("Queue") for name in gone} == functions, kind
+    queues = {f"longshore-{name.removesuffix('Function')}Queue" for name in functions}
+    for rule in less.of_type("AWS::Events::Rule").values():
+        assert not {target["Arn"].rsplit(":", 1)[-1] for target in rule["Targets"]} & queues
+
+
 @pytest.mark.parametrize("mode", ["observe", "auto"])
 def test_functions_are_told_their_mode(mode: str) -> None:
-    for function in Rendered({"RedeployMode": mode}).of_type("AWS::Lambda::Function").values():
-        assert function["Environment"]["Variables"]["LONGSHORE_MODE"] == mode
+    other = {"observe": "auto", "auto": "observe"}[mode]
+    for name, function in (
+        Rendered({"RedeployMode": mode, "NotifyMode": other}).of_type("AWS::Lambda::Function").items()
+    ):
+        told = function["Environment"]["Variables"]["LONGSHORE_MODE"]
+        assert told == (other if name == "NotifyFunction" else mode), name
 
 
 def test_functions_join_the_network_that_is_named() -> None:
@@ -214,6 +272,8 @@ def test_the_parameters_of_the_design_exist_with_its_defaults() -> None:
     others = {name: p.get("Default") for name, p in parameters.items() if not name.endswith("Mode")}
     assert others == {
         "PassableRoleArns": "",
+        "ChannelSecretArns": "",
+        "ChannelTopicArns": "",
         "PermissionsBoundary": "",
         "RolePath": "/",
         "AlertEmail": "",

@@ -14,9 +14,12 @@ from samtranslator.yaml_helper import yaml_parse
 
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.table import Table
+from longshore.aws.threads import LedgerThreads, LedgerTurns
 from longshore.decisions import Reason, Verdict
-from longshore.events import Event, RedeployRequested, SweepDue
+from longshore.events import Event, Kind, RedeployRequested, SweepDue
 from longshore.images import Repository
+from longshore.notices import Severity
+from longshore.notify.threads import Call, State, Thread, Waiting
 from longshore.ports import Good, Head
 from longshore.redeploy.decide import Candidate, Current, decide
 from longshore.redeploy.pacing import Pacing
@@ -149,7 +152,29 @@ def written() -> list[dict[str, Any]]:
     records.tell(ARN, "what")
     records.remember(ARN, REPOSITORY, "prod", NOW)
     LedgerSwitches(table, "123456789012", "eu-west-1").count("all", NOW, 1)
+    _write_notices(table)
     return recorder.items
+
+
+def _write_notices(table: Table) -> None:
+    threads = LedgerThreads(table, _Clock(), "123456789012", "eu-west-1")
+    order = (NOW.isoformat(), 1)
+    whole = State(
+        lease=NOW,
+        root="C/1",
+        shown=order,
+        gravest=Severity.ERROR,
+        closed=order,
+        last_kind=Kind.DEPLOYMENT_FAILED,
+        last_at=NOW,
+        call=Call("key", NOW, "id"),
+        wake=NOW,
+    )
+    threads.add("ops", "deployment/web", Waiting(order, "id", {}, NOW))
+    threads.save(Thread("ops", "deployment/web", whole))
+    threads.open("arn", "ops", "deployment/web", NOW + timedelta(hours=6))
+    threads.say("configuration/4711", NOW + timedelta(days=1))
+    LedgerTurns(table, "123456789012", "eu-west-1").take("post#ops", timedelta(seconds=1), NOW, waited=False)
 
 
 def documented() -> list[tuple[re.Pattern[str], set[str], str]]:

@@ -14,11 +14,13 @@ from jsonschema import Draft202012Validator
 
 from longshore.aws.bus import Bus
 from longshore.decisions import Reason, Verdict
-from longshore.errors import UnsupportedError
+from longshore.errors import ConfigurationError, UnsupportedError
 from longshore.events import SOURCE, Event, Kind
+from longshore.notify.telling import Teller
 from longshore.ports import Good
 from longshore.workloads import Hold, RolloutStatus
 from longshore_local.patterns import compile_pattern
+from tests.notify_world import MemoryThreads
 from tests.world import WEB, World, digest, one_service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +37,8 @@ def name_of(kind: Kind) -> str:
 
 def published_kinds() -> set[Kind]:
     """The kinds that the capabilities name in their code."""
-    sources = (ROOT / "layers" / "longshore" / "longshore" / "redeploy").glob("*.py")
+    package = ROOT / "layers" / "longshore" / "longshore"
+    sources = [*(package / "redeploy").glob("*.py"), package / "notify" / "telling.py"]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Kind"}
     return {Kind[name] for name in named}
@@ -202,6 +205,19 @@ def missed() -> World:
     return world
 
 
+def unreachable() -> World:
+    world = World()
+    Teller(MemoryThreads(), world.publisher, world.clock).failed("ops", "slack", "invalid_auth", "a refusal", "id")
+    return world
+
+
+def misconfigured() -> World:
+    world = World()
+    wrong = ConfigurationError("routes", "names the channel 'opps', which there is not", "ops")
+    Teller(MemoryThreads(), world.publisher, world.clock).reject([wrong], "id")
+    return world
+
+
 STORIES: tuple[Callable[[], World], ...] = (
     planned,
     held,
@@ -220,6 +236,8 @@ STORIES: tuple[Callable[[], World], ...] = (
     raced,
     taken_back,
     missed,
+    unreachable,
+    misconfigured,
 )
 
 

@@ -157,6 +157,11 @@ def test_longshores_own_messages() -> None:
     assert Event.parse(envelope("Sweep Due", {"repository-name": "team/web"})).fact == SweepDue(repository=web)
 
 
+def test_what_waited_for_another_deployment_is_a_story_of_its_own() -> None:
+    requested = {"workload": ARN, "reason": "pending", "correlation": "event-0"}
+    assert Event.parse(envelope("Redeploy Requested", requested)).correlation == "event-1"
+
+
 HOSTILE = [
     "../../etc/passwd",
     "team/../web",

@@ -46,7 +46,7 @@ class Taking:
         self.clock, self.postponer = FakeClock(), FakePostponer()
         logger = Logger(service=f"intake-{next(_NUMBERS)}", stream=self.stream)
         self.metrics = AmazonCloudWatchEMFProvider(namespace="Longshore", metric_set={}, dimension_set={})
-        self._intake = Intake(self._note, self.postponer, self.clock, logger, self.metrics)  # type: ignore[arg-type]
+        self._intake = Intake(Event.parse, self._note, self.postponer, self.clock, logger, self.metrics)  # type: ignore[arg-type]
 
     def _note(self, event: Event) -> list[Outcome]:
         self.seen.append(event)

@@ -6,12 +6,15 @@ LongshoreError
 │   ├── ConfigurationError       the operator's configuration or tags; says which key and the fix
 │   ├── UnsupportedError         the platform cannot do what was asked
 │   ├── AccessDeniedError        the role may not do it; says which action
-│   └── GoneError                what the event named does not exist (any more)
+│   ├── GoneError                what the event named does not exist (any more)
+│   ├── DeliveryError            a channel refuses the message, or its secret; says why
+│   └── MessageGoneError         the message to change is no more, or may not be changed: post anew
 └── TransientError               back to the queue, which tries again and at last dead-letters
-    ├── ThrottledError           the API asked to slow down
+    ├── ThrottledError           the API asked to slow down; says for how long
     ├── NotReadyError            something must happen first
     ├── ConflictError            somebody else wrote first: read again, decide again
     └── UpstreamError            the API failed or could not be reached
+        └── AmbiguousError       no answer came, so that it may have been done
 
 A refusal by a gate, a hold or a policy is a Decision, not an error.
 """
@@ -63,8 +66,24 @@ class GoneError(PermanentError):
     """A cluster, service, repository or image that was named does not exist."""
 
 
+class DeliveryError(PermanentError):
+    """A channel will never take this message as it is; `reason` is a short code (`invalid_auth`, `http-404`)."""
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        super().__init__(f"{reason}: {text}" if text else reason)
+        self.reason = reason
+
+
+class MessageGoneError(PermanentError):
+    """A message that was to be changed or answered is no more, or may no longer be changed."""
+
+
 class ThrottledError(TransientError):
-    """An API asked to slow down."""
+    """An API asked to slow down; `retry_after` is for how many seconds (30 where it did not say)."""
+
+    def __init__(self, text: str = "asked to slow down", retry_after: float = 30.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class NotReadyError(TransientError):
@@ -77,3 +96,7 @@ class ConflictError(TransientError):
 
 class UpstreamError(TransientError):
     """An API failed or could not be reached."""
+
+
+class AmbiguousError(UpstreamError):
+    """The connection ended before the answer: what was asked may have been done."""

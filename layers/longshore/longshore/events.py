@@ -110,6 +110,10 @@ class DeploymentChanged(NamedTuple):
     name: str
 
 
+PENDING = "pending"
+"""The reason of a request to look at what arrived while a deployment was under way."""
+
+
 class RedeployRequested(NamedTuple):
     """Another capability, or the watch, asks redeploy to act: the one writer of workloads (design 3)."""
 
@@ -179,8 +183,12 @@ class Event:
 
     @property
     def correlation(self) -> str:
-        """The id that everything which follows carries: that of the first event."""
-        return (self.fact.correlation if isinstance(self.fact, RedeployRequested) else "") or self.id
+        """The id that everything which follows carries: that of the first event.
+
+        What waited for a deployment to end is another story, so a request for it begins anew with its own id.
+        """
+        asked = self.fact if isinstance(self.fact, RedeployRequested) and self.fact.reason != PENDING else None
+        return (asked.correlation if asked else "") or self.id
 
     def message(self, kind: str, detail: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """A message to Longshore itself, shaped as an event, with this event's correlation as its id."""

@@ -4,30 +4,54 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from longshore.errors import BadEventError
-from longshore.events import Event
-from longshore.outcomes import Outcome
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from longshore.outcomes import Outcome
     from longshore.ports import Clock, Postponer
 
 _TIME_NEEDED_MS = 20_000
 """With less time left than this, a message is put back as a new copy, which costs it no receive (design 4)."""
 
-Handle = Callable[[Event], list[Outcome]]
+
+class Message(Protocol):
+    """A message as its use case reads it."""
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """As it came."""
+        ...
+
+    @property
+    def correlation(self) -> str:
+        """The id of the event that everything began with."""
+        ...
 
 
-class Intake:
+Read = TypeVar("Read", bound=Message)
+
+
+class Intake(Generic[Read]):
     """Takes SQS batches for one use case and answers as ReportBatchItemFailures wants it."""
 
-    def __init__(self, handle: Handle, postponer: Postponer, clock: Clock, logger: Logger, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        parse: Callable[[object], Read],
+        handle: Callable[[Read], list[Outcome]],
+        postponer: Postponer,
+        clock: Clock,
+        logger: Logger,
+        metrics: Metrics,
+    ) -> None:
+        """`parse` raises BadEventError for a message that names nothing usable."""
+        self._parse = parse
         self._handle = handle
         self._postponer = postponer
         self._clock = clock
@@ -51,7 +75,7 @@ class Intake:
         self._logger.append_keys(correlation_id=None)  # the message before had another
         try:
             body = _body(text)
-            event = Event.parse(body)
+            event = self._parse(body)
         except BadEventError as error:
             self._logger.error(
                 f"BadEventError: {error}", extra={"field": error.field, "problem": error.problem, "event": text[:500]}

@@ -26,7 +26,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a function of redeploy needs to know of its stack."""
+    """What a function needs to know of its stack; what only some are told is empty in others."""
 
     account: str
     region: str
@@ -41,6 +41,10 @@ class Settings:
     scheduler_role_arn: str
     passable_role_arns: tuple[str, ...]
     config: str
+    fallback_topic_arn: str = ""
+    dead_letters_url: str = ""
+    slack_url: str = ""
+    loopback: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -63,6 +67,10 @@ class Settings:
             scheduler_role_arn=_required(env, "LONGSHORE_SCHEDULER_ROLE_ARN"),
             passable_role_arns=tuple(filter(None, env.get("LONGSHORE_PASSABLE_ROLE_ARNS", "").split(","))),
             config=_required(env, "LONGSHORE_CONFIG"),
+            fallback_topic_arn=env.get("LONGSHORE_FALLBACK_TOPIC_ARN", ""),
+            dead_letters_url=env.get("LONGSHORE_DEAD_LETTERS_URL", ""),
+            slack_url=env.get("LONGSHORE_SLACK_URL", ""),
+            loopback=env.get("LONGSHORE_LOOPBACK") == "true",
         )
 
 

@@ -7,18 +7,27 @@ from typing import TYPE_CHECKING
 
 from longshore.aws.bus import Bus
 from longshore.aws.clock import SystemClock
-from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.queue import QueuePostponer
-from longshore.aws.session import client, forget_clients
+from longshore.aws.session import client, forget_clients, uncollected
 from longshore.aws.table import Table
-from longshore.intake import Handle, Intake
+from longshore.intake import Intake
 from longshore.settings import Mode, Settings, load_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_lambda_powertools import Logger, Metrics
 
+    from longshore.aws.ecr import EcrRegistry
+    from longshore.channels.http import Http
+    from longshore.events import Event
+    from longshore.notify.messages import Message
+    from longshore.notify.ports import Channel, Secrets
+    from longshore.notify.routes import Destination
+    from longshore.notify.service import Notifier
+    from longshore.outcomes import Outcome
     from longshore.ports import Clock
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
@@ -37,7 +46,7 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher):
+    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier, _secrets, _http):
         built.cache_clear()
 
 
@@ -63,6 +72,7 @@ def ecs_services() -> EcsServices:
 @cache
 def registry() -> EcrRegistry:
     """The private registry of this account."""
+    from longshore.aws.ecr import EcrRegistry
 
     return EcrRegistry(client("ecr"))
 
@@ -73,10 +83,22 @@ def bus() -> Bus:
     return Bus(client("events"), settings().bus, _clock)
 
 
-def intake(handle: Handle, logger: Logger, metrics: Metrics) -> Intake:
-    """What takes batches from this function's queue."""
-    stack = settings()
-    return Intake(handle, _postponer(stack.queue_url, stack.queue_arn), _clock, logger, metrics)
+def intake(handle: Callable[[Event], list[Outcome]], logger: Logger, metrics: Metrics) -> Intake[Event]:
+    """What takes batches of AWS's events from this function's queue."""
+    from longshore.events import Event
+
+    return Intake(Event.parse, handle, _own_queue(), _clock, logger, metrics)
+
+
+def notices(logger: Logger, metrics: Metrics) -> Intake[Message]:
+    """What takes batches of Longshore's own events from the queue of notify."""
+    from longshore.notify.messages import Message
+
+    return Intake(Message.parse, notifier().handle, _own_queue(), _clock, logger, metrics)
+
+
+def _own_queue() -> QueuePostponer:
+    return _postponer(settings().queue_url, settings().queue_arn)
 
 
 def _postponer(url: str, arn: str) -> QueuePostponer:
@@ -106,7 +128,7 @@ def ports() -> Ports:
         index=LedgerIndex(table()),
         records=LedgerRecords(table(), _clock),
         switches=LedgerSwitches(table(), stack.account, stack.region),
-        postponer=_postponer(stack.queue_url, stack.queue_arn),
+        postponer=_own_queue(),
         reminder=_postponer(stack.watch_queue_url, stack.watch_queue_arn),
         publisher=bus(),
         clock=_clock,
@@ -114,6 +136,7 @@ def ports() -> Ports:
 
 
 @cache
+@uncollected()
 def redeployer() -> Redeployer:
     """The use case of `functions/redeploy.py`."""
     from longshore.redeploy.profiles import read_profiles
@@ -125,16 +148,108 @@ def redeployer() -> Redeployer:
 
 
 @cache
+@uncollected()
 def watcher() -> Watcher:
     """The use case of `functions/watch.py`."""
     from longshore.redeploy.watch import Watcher
 
-    stack = settings()
     return Watcher(
         platform=ecs_services(),
         index=LedgerIndex(table()),
         records=LedgerRecords(table(), _clock),
-        reminder=_postponer(stack.queue_url, stack.queue_arn),
+        reminder=_own_queue(),
         publisher=bus(),
         clock=_clock,
     )
+
+
+@cache
+@uncollected()
+def notifier() -> Notifier:
+    """The use case of `functions/notify.py`."""
+    from longshore.aws.threads import LedgerThreads, LedgerTurns
+    from longshore.aws.undeliverable import DeadLetterQueue, Subscribers
+    from longshore.notify.fanout import Ports as NotifyPorts
+    from longshore.notify.routes import FALLBACK, Destination, read_routing
+    from longshore.notify.service import Notifier
+
+    stack = settings()
+    fallback = Destination(FALLBACK, "sns", stack.fallback_topic_arn)
+    needs = NotifyPorts(
+        threads=LedgerThreads(table(), _clock, stack.account, stack.region),
+        turns=LedgerTurns(table(), stack.account, stack.region),
+        postponer=_own_queue(),
+        publisher=bus(),
+        switches=LedgerSwitches(table(), stack.account, stack.region),
+        dead_letters=DeadLetterQueue(client("sqs"), stack.dead_letters_url),
+        channels=_channels(),
+        subscribers=Subscribers(client("sns"), stack.fallback_topic_arn, _clock),
+        clock=_clock,
+    )
+    return Notifier(needs, read_routing(load_config(stack.config), fallback), observe=stack.mode is Mode.OBSERVE)
+
+
+def _channels() -> Callable[[Destination], Channel]:
+    """What makes channels, each once: a secret is read, and slack_sdk imported, when one is first used."""
+    made: dict[str, Channel] = {}
+
+    def channel(destination: Destination) -> Channel:
+        if destination.name not in made:
+            made[destination.name] = channel_of(destination, _secrets(), _http(), settings().slack_url)
+        return made[destination.name]
+
+    return channel
+
+
+@cache
+def _secrets() -> Secrets:
+    """The secrets of this account."""
+    from longshore.aws.secrets import SecretStore
+
+    return SecretStore(client, _clock)
+
+
+@cache
+def _http() -> Http:
+    """The way out to channels that speak HTTPS; reading the machine's certificates takes its time."""
+    from longshore.channels.http import Http
+
+    return Http(_clock, loopback=settings().loopback)
+
+
+def channel_of(destination: Destination, secrets: Secrets, http: Http, slack_url: str = "") -> Channel:
+    """The channel of a destination; `slack_url` is another base of Slack's Web API than its own."""
+    place, secret = destination.place, destination.secret
+    match destination.type:
+        case "slack":
+            from longshore.channels.slack import BASE_URL, SlackChannel
+
+            return SlackChannel(place, secrets, secret, http, base_url=slack_url or BASE_URL)
+        case "slack-webhook":
+            from longshore.channels.slack_webhook import SlackWebhookChannel
+
+            return SlackWebhookChannel(secrets, secret, http)
+        case "teams":
+            from longshore.channels.teams import TeamsChannel
+
+            return TeamsChannel(secrets, secret, http)
+        case "pagerduty":
+            from longshore.channels.pagerduty import PagerDutyChannel
+
+            return PagerDutyChannel(secrets, secret, http, _PAGERDUTY[destination.region])
+        case "webhook":
+            from longshore.channels.webhook import WebhookChannel
+
+            return WebhookChannel(place, secrets, secret, http, _clock)
+    from longshore.aws.topic import Topic
+    from longshore.channels.sns import AmazonQChannel, SnsChannel
+
+    topic = Topic(client("sns", place.split(":")[3]), place)
+    return AmazonQChannel(topic) if destination.type == "amazonq" else SnsChannel(topic)
+
+
+_PAGERDUTY = {
+    "": "https://events.pagerduty.com",
+    "us": "https://events.pagerduty.com",
+    "eu": "https://events.eu.pagerduty.com",
+}

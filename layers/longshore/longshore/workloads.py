@@ -11,6 +11,8 @@ from longshore.images import Digest, ImageReference, Repository
 
 POLICY_TAG = "longshore:policy"
 CONTAINERS_TAG = "longshore:containers"
+TEAM_TAG = "longshore:team"
+CHANNEL_TAG = "longshore:channel"
 HUMAN_TAG = "longshore:tag"
 """On a task definition whose images are written by digest: the tags that people know them by (design 6.1)."""
 
@@ -27,6 +29,27 @@ class Controller(StrEnum):
     ECS = "ECS"
     CODE_DEPLOY = "CODE_DEPLOY"
     EXTERNAL = "EXTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an event says of a workload besides its ARN: what people call it, where it runs, and whom it concerns."""
+
+    name: str = ""
+    cluster: str = ""
+    platform: str = ""
+    team: str | None = None
+    channel: str | None = None
+
+    def members(self) -> dict[str, str | None]:
+        """The members of an event's detail; what is not known is null."""
+        return {
+            "workload_name": self.name or None,
+            "cluster": self.cluster or None,
+            "platform": self.platform or None,
+            "team": self.team,
+            "channel": self.channel,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +70,12 @@ class Workload:
     def policy(self) -> str | None:
         """The text of `longshore:policy`; None means that the workload may not be touched."""
         return self.tags.get(POLICY_TAG)
+
+    @property
+    def subject(self) -> Subject:
+        """What its events say of it; `longshore:team` and `longshore:channel` tell whom it concerns."""
+        team, channel = (self.tags.get(tag, "").strip() or None for tag in (TEAM_TAG, CHANNEL_TAG))
+        return Subject(self.name, self.cluster, self.platform.value, team, channel)
 
     @property
     def remembered(self) -> Workload:
@@ -166,6 +195,7 @@ class Plan:
     reason: str
     correlation: str
     rollback: bool = False
+    subject: Subject = Subject()
 
     @property
     def digests(self) -> Mapping[str, Digest]:

@@ -12,6 +12,7 @@ from longshore_local.functions import Invocation
 __all__ = ["Line", "Narrator"]
 
 LONGSHORE = "Longshore"
+_ON_SLACK = "NotifyFunction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Narrator:
 def _decided(invocation: Invocation) -> Iterator[str]:
     if invocation.error is not None:
         yield f"stumbled ({invocation.error}); the message will be tried again"
+    if invocation.function == _ON_SLACK:
+        return  # the messages themselves are shown
     for outcome in outcomes_in(invocation.log):
         if text := outcome_sentence(outcome):
             yield text

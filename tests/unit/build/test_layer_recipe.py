@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import slack_sdk
 from botocore.session import Session
 
 import build_layer
@@ -172,6 +174,31 @@ def test_usage_and_errors_are_one_line_and_exit_1(
     (recipe.folder / "models.txt").unlink()
     assert build_layer.main([str(tmp_path / "out")]) == 1
     assert "models.txt" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_runtime")
+def test_of_slack_sdk_only_what_the_web_api_needs_is_shipped(recipe: Recipe, tmp_path: Path) -> None:
+    installed = Path(slack_sdk.__file__).parent
+    files = {f"slack_sdk/{f.relative_to(installed).as_posix()}": f.read_bytes() for f in installed.rglob("*.py")}
+    line = write_wheel(recipe.wheels, "slack_sdk", files | {"slack/__init__.py": b"", "slack/web/client.py": b""})
+    (recipe.folder / "requirements.txt").write_text(line)
+    built = recipe.build(tmp_path / "out")
+    weight = sum(len(content) for name, (content, _) in built.items() if name.startswith("python/slack_sdk/"))
+    assert weight < sum(map(len, files.values())) / 2
+    assert not [name for name in built if name.startswith("python/slack/") or "async" in name or "legacy" in name]
+    imports = "import slack_sdk.web.client, slack_sdk.errors; print(slack_sdk.__file__)"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(tmp_path / 'out' / 'python')!r}); {imports}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(tmp_path / "out" / "python" / "slack_sdk" / "__init__.py")
 
 
 # -- the search for a Python 3.13 ------------------------------------------------------------------------------------

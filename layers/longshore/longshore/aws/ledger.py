@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from longshore.workloads import (
     Hold,
     Plan,
     PlatformKind,
+    Subject,
     Workload,
 )
 
@@ -321,6 +322,7 @@ def _deployment_item(deployment: Deployment, now: datetime) -> dict[str, Any]:
         "reason": plan.reason,
         "correlation": plan.correlation,
         "rollback": plan.rollback,
+        "subject": asdict(plan.subject),
         "status": deployment.status.value,
         "began": deployment.began.isoformat(),
         "deadline": deployment.deadline.isoformat(),
@@ -350,7 +352,15 @@ def _deployment(item: Mapping[str, Any]) -> Deployment:
         for c in item["changes"]
     )
     arn = item["pk"].removeprefix("WORKLOAD#")
-    plan = Plan(arn, Action(item["action"]), changes, item["reason"], item["correlation"], item.get("rollback", False))
+    plan = Plan(
+        arn,
+        Action(item["action"]),
+        changes,
+        item["reason"],
+        item["correlation"],
+        item.get("rollback", False),
+        Subject(**item.get("subject", {})),
+    )
     return Deployment(
         plan,
         DeploymentStatus(item["status"]),

@@ -27,12 +27,12 @@ def _session() -> boto3.session.Session:
 @cache
 def client(service: str, region: str | None = None) -> Any:
     """A boto3 client; made once, when first needed."""
-    with _uncollected():
+    with uncollected():
         return _session().client(service, region_name=region, config=_CONFIG)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """A client is made of a hundred thousand objects, none of them garbage: looking for some costs a cold start."""
     collects = gc.isenabled()
     gc.disable()

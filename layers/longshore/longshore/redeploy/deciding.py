@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason, Verdict
 from longshore.errors import ConflictError, GoneError, NotReadyError, PermanentError, TransientError
-from longshore.events import Kind
+from longshore.events import PENDING, Kind
 from longshore.images import is_artifact_tag, is_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
@@ -136,7 +136,7 @@ class Decider:
             except TransientError as error:
                 failures.append(error)
             except PermanentError as error:
-                outcomes += self._teller.refuse(event, workload.arn, error)
+                outcomes += self._teller.refuse(event, workload.arn, workload.subject, error)
         if failures:
             raise failures[0]
         return outcomes
@@ -144,7 +144,7 @@ class Decider:
     def _hand_on(self, event: Event, workloads: Sequence[Workload]) -> None:
         now = self._clock.now()
         for place, workload in enumerate(workloads):
-            detail = {"workload": workload.arn, "reason": "pending"}
+            detail = {"workload": workload.arn, "reason": PENDING}
             page = 1 + place // _PAGE
             self._postponer.postpone(event.message("Redeploy Requested", detail, now), now + page * _PAGE_EVERY)
 
@@ -159,7 +159,8 @@ class Decider:
             except TransientError as error:
                 failures.append(error)
             except PermanentError as error:
-                outcomes += self._teller.refuse(event, observation.workload.arn, error)
+                workload = observation.workload
+                outcomes += self._teller.refuse(event, workload.arn, workload.subject, error)
         if failures:
             raise failures[0]
         return outcomes
@@ -176,7 +177,7 @@ class Decider:
         decision = proposal.leading or Decision(Reason.SAME_DIGEST)
         if decision.deploys and proposal.plan:
             return self._begin(batch, facts, proposal, proposal.plan)
-        outcomes = self._stay(batch, record, proposal, decision)
+        outcomes = self._stay(batch, facts, proposal, decision)
         return outcomes + self._decide(batch, observation) if record.pending else outcomes
 
     def _one(self, batch: Batch, known: Workload) -> list[Outcome]:
@@ -216,7 +217,7 @@ class Decider:
             return self._wait(batch, facts, proposal, decision)
         if decision.verdict is Verdict.SKIP:
             self._forget(record)
-        return self._stay(batch, record, proposal, decision)
+        return self._stay(batch, facts, proposal, decision)
 
     def _forget(self, record: Record) -> None:
         """What was remembered has been decided on; what is remembered since then stays."""
@@ -297,9 +298,9 @@ class Decider:
         if decision.reason is Reason.DEPLOYMENT_IN_PROGRESS:
             until = self._unless_watched(facts.observation, now)
         if until is not None:
-            detail = {"workload": workload.arn, "reason": "pending"}
+            detail = {"workload": workload.arn, "reason": PENDING}
             self._postponer.postpone(batch.event.message("Redeploy Requested", detail, now), until)
-        return [decided(batch.event, batch.tag, proposal, decision)]
+        return [decided(batch.event, batch.tag, workload.subject, proposal, decision)]
 
     def _unless_watched(self, observation: Observation, now: datetime) -> datetime | None:
         """When to look again; None while a deployment is under way whose end the watch will see."""
@@ -313,14 +314,14 @@ class Decider:
             return None
         return now + _LOOK_AGAIN  # it ended while we wrote, so nobody else will look
 
-    def _stay(self, batch: Batch, record: Record, proposal: Proposal, decision: Decision) -> list[Outcome]:
+    def _stay(self, batch: Batch, facts: Facts, proposal: Proposal, decision: Decision) -> list[Outcome]:
         """Nothing is done; a hold is told, once."""
-        outcome = decided(batch.event, batch.tag, proposal, decision)
+        outcome = decided(batch.event, batch.tag, facts.observation.workload.subject, proposal, decision)
         quiet = decision.verdict is Verdict.WAIT and decision.reason is not Reason.INCOMPLETE_INDEX
         if decision.verdict is Verdict.SKIP or quiet:
             return [outcome]
         kind = Kind.DEPLOYMENT_PLANNED if decision.reason is Reason.OBSERVE_ONLY else Kind.DEPLOYMENT_HELD
-        return self._teller.tell_once(record, replace(outcome, kind=kind), _what(decision, proposal))
+        return self._teller.tell_once(facts.record, replace(outcome, kind=kind), _what(decision, proposal))
 
 
 def _what(decision: Decision, proposal: Proposal) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason
 from longshore.errors import PermanentError, TransientError
+from longshore.events import PENDING
 from longshore.redeploy.plan import pacing_of
 from longshore.redeploy.telling import begun, failed
 from longshore.workloads import Deployment, DeploymentStatus
@@ -103,11 +104,11 @@ class Deployer:
         except TransientError:
             self._records.advance(replace(deployment, lease=now))  # whoever retries need not wait for us
             if not resumed:  # this message itself returns only when its visibility ends
-                again = {"workload": deployment.plan.workload, "reason": "pending"}
+                again = {"workload": deployment.plan.workload, "reason": PENDING}
                 self._postponer.postpone(event.message("Redeploy Requested", again, now), now + _RETRY)
             raise
         except PermanentError as error:
-            outcome = failed(event, deployment.plan.workload, error)
+            outcome = failed(event, deployment.plan.workload, deployment.plan.subject, error)
             what = f"refused {sorted(deployment.plan.digests.values())} {error}"[:512]  # again at every sweep
             outcomes = self._teller.tell_once(record, outcome, what)
             self._records.advance(deployment.ends(DeploymentStatus.FAILED, now, "refused"))

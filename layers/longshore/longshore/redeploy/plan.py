@@ -90,7 +90,7 @@ def propose(facts: Facts, correlation: str) -> Proposal:
                 changes.append(_change(facts, policy, container, reference, candidate))
     if not changes:
         return Proposal(workload.arn, tuple(decisions), policy=policy)
-    plan = Plan(workload.arn, _action(changes), tuple(changes), _why(decisions), correlation)
+    plan = Plan(workload.arn, _action(changes), tuple(changes), _why(decisions), correlation, subject=workload.subject)
     refusal = _taken_along(workload, decisions) or _refusal(facts, plan)
     if refusal is None:
         return Proposal(workload.arn, tuple(decisions), plan, policy)
@@ -128,15 +128,18 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
     )
     if all(restored.get(change.container) == change.digest for change in changes):
         return _whole(facts, Decision(Reason.SAME_DIGEST, {"why": "nothing else is known to have worked"}))
-    plan = Plan(workload.arn, Action.REVISE, changes, reason.value, correlation, rollback=True)
+    plan = Plan(
+        workload.arn, Action.REVISE, changes, reason.value, correlation, rollback=True, subject=workload.subject
+    )
     decision = _refusal(facts, plan) or Decision(reason)
     return Proposal(workload.arn, tuple((c.container, None, decision) for c in changes), plan)
 
 
 def again(facts: Facts, correlation: str, reason: Reason) -> Proposal:
     """The plan that deploys what is declared once more, as healing and retirement ask for."""
-    plan = Plan(facts.observation.workload.arn, Action.REFRESH, (), reason.value, correlation)
-    return Proposal(facts.observation.workload.arn, (("", None, _veto(facts) or Decision(reason)),), plan)
+    workload = facts.observation.workload
+    plan = Plan(workload.arn, Action.REFRESH, (), reason.value, correlation, subject=workload.subject)
+    return Proposal(workload.arn, (("", None, _veto(facts) or Decision(reason)),), plan)
 
 
 def _whole(facts: Facts, decision: Decision) -> Proposal:

@@ -84,7 +84,7 @@ class Redeployer:
         except GoneError:
             self._index.remove(request.arn)
         except PermanentError as error:
-            return self._teller.refuse(event, request.arn, error)
+            return self._teller.refuse(event, request.arn, known.subject, error)
         return []
 
     def _stop(self, event: Event, arn: str) -> list[Outcome]:
@@ -97,7 +97,7 @@ class Redeployer:
         except (ConflictError, GoneError):
             return []  # it ended by itself
         except PermanentError as error:
-            return self._teller.tell([failed(event, arn, error)])
+            return self._teller.tell([failed(event, arn, deployment.plan.subject, error)])
         return []
 
     def _out_of_time(self, deployment: Deployment) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from longshore.ports import Record
     from longshore.redeploy.plan import Proposal
     from longshore.redeploy.ports import Ports
-    from longshore.workloads import Deployment
+    from longshore.workloads import Deployment, Subject
 
 _SHOWN = 20  # candidates in one event
 
@@ -42,9 +42,9 @@ class Teller:
         self._records.tell(record.arn, what)
         return [outcome]
 
-    def refuse(self, event: Event, arn: str, error: PermanentError) -> list[Outcome]:
+    def refuse(self, event: Event, arn: str, subject: Subject, error: PermanentError) -> list[Outcome]:
         """Tells that a workload could not be handled, once for the same error."""
-        return self.tell_once(self._records.get(arn), failed(event, arn, error), f"refused {error}"[:512])
+        return self.tell_once(self._records.get(arn), failed(event, arn, subject, error), f"refused {error}"[:512])
 
 
 def skipped(event: Event, moved: ImageMoved, reason: Reason) -> Outcome:
@@ -53,20 +53,20 @@ def skipped(event: Event, moved: ImageMoved, reason: Reason) -> Outcome:
     return Outcome(reason.verdict.value, reason.value, event.correlation, detail=detail)
 
 
-def failed(event: Event, arn: str, error: PermanentError) -> Outcome:
+def failed(event: Event, arn: str, subject: Subject, error: PermanentError) -> Outcome:
     """A workload that the platform refused to deploy, or even to show."""
-    detail = {"why": str(error)[:1000], "error": type(error).__name__}
+    detail = {**subject.members(), "why": str(error)[:1000], "error": type(error).__name__}
     return Outcome("hold", "refused", event.correlation, arn, Kind.DEPLOYMENT_FAILED, detail)
 
 
-def decided(event: Event, tag: str | None, proposal: Proposal, decision: Decision) -> Outcome:
+def decided(event: Event, tag: str | None, subject: Subject, proposal: Proposal, decision: Decision) -> Outcome:
     """The leading decision, and beside it what was decided on the tag that the event named."""
     shown = [
         {"container": container, "tag": candidate.tag, "digest": candidate.digest, "reason": each.reason.value}
         for container, candidate, each in proposal.decisions
         if candidate and (each.verdict is not Verdict.SKIP or candidate.tag == tag)
     ]
-    detail = {**decision.detail, "candidates": shown[:_SHOWN]}
+    detail = {**decision.detail, **subject.members(), "candidates": shown[:_SHOWN]}
     return Outcome(decision.verdict.value, decision.reason.value, event.correlation, proposal.workload, detail=detail)
 
 
@@ -93,6 +93,7 @@ def described(deployment: Deployment) -> dict[str, Any]:
     """What a deployment changes: the members that all of its events share."""
     plan = deployment.plan
     return {
+        **plan.subject.members(),
         "action": plan.action.value,
         "decision": plan.reason,
         "rollback": plan.rollback,

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from longshore.errors import GoneError
-from longshore.events import DeploymentChanged, Event, Kind, WatchDue
+from longshore.events import PENDING, DeploymentChanged, Event, Kind, WatchDue
 from longshore.outcomes import Outcome, announcements
 from longshore.ports import Good, Record
 from longshore.redeploy.telling import ended as told
@@ -215,19 +214,17 @@ class Watcher:
         plan = deployment.plan
         if plan.rollback:
             hold = Hold("the last known good image failed as well", "longshore", now)
-            return self._hold(plan.correlation, plan.workload, hold)
+            return self._hold(plan.correlation, plan.workload, hold, plan.subject.members())
         self._records.quarantine(plan.workload, plan.digests.values(), deployment.outcome, now)
         recent = {d for d, at in record.quarantined.items() if now - at < timedelta(days=1)}
         if len(recent | set(plan.digests.values())) < _QUARANTINES_A_DAY:
             return []
         hold = Hold(f"{_QUARANTINES_A_DAY} images failed within a day", "longshore", now)
-        return self._hold(plan.correlation, plan.workload, hold)
+        return self._hold(plan.correlation, plan.workload, hold, plan.subject.members())
 
-    def _hold(
-        self, correlation: str, arn: str, hold: Hold, detail: Mapping[str, Any] = MappingProxyType({})
-    ) -> list[Outcome]:
+    def _hold(self, correlation: str, arn: str, hold: Hold, detail: Mapping[str, Any]) -> list[Outcome]:
         """Told before written, like an end."""
-        told_of = {"why": hold.reason, "by": hold.actor, **detail}
+        told_of = {**detail, "why": hold.reason, "by": hold.actor}
         outcomes = self._tell([Outcome("hold", "held", correlation, arn, Kind.HOLD_SET, told_of)])
         self._records.hold(arn, hold)
         return outcomes
@@ -239,7 +236,7 @@ class Watcher:
             return self._notice(event, record)
         if deployment and _undone(deployment):
             return self._tell([self._request(deployment, "rollback")])
-        return self._tell([self._request(deployment, "pending")] if deployment and record.pending else [])
+        return self._tell([self._request(deployment, PENDING)] if deployment and record.pending else [])
 
     def _request(self, deployment: Deployment, reason: str) -> Outcome:
         return Outcome("deploy", reason, deployment.plan.correlation, deployment.plan.workload, Kind.REDEPLOY_REQUESTED)
@@ -260,7 +257,7 @@ class Watcher:
         self._index.put(observation.workload)
         outcomes = self._foreign(event, record, observation) if observation.steady and observation.running else []
         if record.pending:
-            asked = Outcome("deploy", "pending", event.correlation, record.arn, Kind.REDEPLOY_REQUESTED)
+            asked = Outcome("deploy", PENDING, event.correlation, record.arn, Kind.REDEPLOY_REQUESTED)
             outcomes += self._tell([asked])
         return outcomes
 
@@ -276,7 +273,9 @@ class Watcher:
         returned = {c: d for c, d in back.items() if not tried or tried.get(c, d) != d}
         outcomes: list[Outcome] = []
         if returned and not (record.hold and record.hold.stands(now)):
-            outcomes = self._hold(event.correlation, record.arn, Hold(_ROLLED_BACK, "unknown", now), {"to": returned})
+            hold = Hold(_ROLLED_BACK, "unknown", now)
+            told_of = {**observation.workload.subject.members(), "to": returned}
+            outcomes = self._hold(event.correlation, record.arn, hold, told_of)
         self._good(record, {**newest, **followed}, now)
         return outcomes
 

@@ -1,0 +1,269 @@
+"""Reading: one of Longshore's events becomes a notice. Total: a member that is missing or odd is left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from longshore.events import SOURCE, Kind, ecs_service
+from longshore.images import Repository
+from longshore.notices import Link, Notice, Phase, Severity, Text
+from longshore.notify.facts import Moved, facts, moved, reason_key, version
+from longshore.notify.fields import Detail, clean, duration, first, items, mapping, moment, optional, shown_time
+from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, PRIORITIES, Meaning, slug
+from longshore.notify.links import Console
+from longshore.notify.redaction import redact_all, tail
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AFTER_ROLLBACK = 4
+_THREAD = 512
+_LINES = 20
+_ALARMS = 3
+_GRANTED = frozenset({"", "approved", "approve", "granted", "yes", "true"})
+
+
+def read(event: object) -> Notice | None:
+    """The notice of an event, or None for what concerns nobody or is not Longshore's. Never raises."""
+    envelope = mapping(event)
+    kind = _kind(envelope)
+    if kind is None:
+        return None
+    told = mapping(redact_all(envelope))
+    identity = clean(envelope.get("id"), 256) or _hash(told)
+    detail = mapping(envelope.get("detail"))
+    detail = {**detail, "correlation": clean(detail.get("correlation"), 256) or identity}
+    meaning = _in_case(kind, MEANINGS[kind], detail)
+    at = moment(envelope.get("time")) or moment(detail.get("ended")) or moment(detail.get("began")) or _EPOCH
+    log = tail(_log(detail)) if _log(detail) else None
+    return Notice(
+        id=identity,
+        kind=kind,
+        severity=meaning.severity,
+        phase=meaning.phase,
+        thread=_thread(meaning, envelope, detail),
+        order=(at.isoformat(timespec="microseconds"), meaning.rank),
+        occurred_at=at,
+        account=clean(envelope.get("account"), 64),
+        region=clean(envelope.get("region"), 64),
+        subject=_subject(meaning, detail),
+        team=optional(detail, "team"),
+        channel=None if kind is Kind.CHANNEL_FAILED else optional(detail, "channel"),
+        environment=first(detail, ("environment", "cluster"), 256) or _cluster(detail) or None,
+        headline=_headline(kind, meaning, detail),
+        facts=facts(kind, {**detail, "cluster": detail.get("cluster") or _cluster(detail)}, meaning.next),
+        details=tuple(_details(kind, detail, at, log.count if log else 0)),
+        links=tuple(_links(envelope, detail, at)),
+        log_tail=log.text if log else None,
+        correlation=str(detail["correlation"]),
+        event=told,
+    )
+
+
+def _kind(envelope: Mapping[str, Any]) -> Kind | None:
+    name = envelope.get("detail-type")
+    if envelope.get("source", SOURCE) != SOURCE or not isinstance(name, str) or name not in set(Kind):
+        return None
+    return Kind(name) if Kind(name) in MEANINGS else None
+
+
+# -- what the table cannot say: it depends on the detail ----------------------------------------------------------
+
+
+def _in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
+    """The kind's row, adjusted to the case at hand."""
+    reason = clean(detail.get("reason"), 128)
+    if kind is Kind.DEPLOYMENT_HELD:
+        return meaning._replace(next=HELD_UNTIL.get(reason, "policy"))
+    if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
+        meaning = meaning._replace(severity=Severity.WARNING, next="inconclusive")
+    elif kind is Kind.DEPLOYMENT_FAILED and reason == "refused":
+        meaning = meaning._replace(next="tried-again")
+    if kind is Kind.FINDINGS_REPORTED:
+        return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
+    if kind is Kind.APPROVAL_DECIDED and not _granted(detail):
+        return meaning._replace(severity=Severity.WARNING, phase=Phase.FAILED)
+    return _on_the_way_back(kind, meaning) if detail.get("rollback") is True else meaning
+
+
+def _on_the_way_back(kind: Kind, meaning: Meaning) -> Meaning:
+    """A rollback goes on in the thread of what failed, even within the same second."""
+    later = meaning._replace(rank=meaning.rank + _AFTER_ROLLBACK)
+    if kind is Kind.DEPLOYMENT_STARTED:
+        return later._replace(severity=Severity.WARNING, phase=Phase.PROGRESS)
+    if meaning.phase is Phase.FAILED and meaning.severity is Severity.ERROR:
+        return later._replace(severity=Severity.CRITICAL, next="held")
+    return later
+
+
+def _granted(detail: Detail) -> bool:
+    return first(detail, ("decision", "reason")).lower() in _GRANTED
+
+
+def _headline(kind: Kind, meaning: Meaning, detail: Detail) -> Text:
+    args = {
+        "subject": _subject(meaning, detail),
+        "environment": first(detail, ("environment", "cluster"), 256) or _cluster(detail),
+        "version": version(detail),
+        "reason": reason_key(detail.get("reason")),
+        "duration": duration(detail),
+        "cause": first(detail, ("cause", "why", "problem", "error", "class"), 200),
+        "by": first(detail, ("by", "actor"), 128),
+        "due": shown_time(detail.get("due")),
+        "upstream": clean(detail.get("upstream"), 256),
+        "attempt": clean(detail.get("attempt"), 16),
+    }
+    args |= {name: _number(detail.get(name)) for name in ("count", "new", "fixed")}
+    return Text(f"headline.{slug(kind)}{_variant(kind, detail)}", {name: text for name, text in args.items() if text})
+
+
+def _variant(kind: Kind, detail: Detail) -> str:
+    reason = clean(detail.get("reason"), 128)
+    if kind is Kind.APPROVAL_DECIDED:
+        return "" if _granted(detail) else ".refused"
+    if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
+        return ".inconclusive"
+    if kind is Kind.DEPLOYMENT_FAILED and reason == "refused":
+        return ".refused"
+    if kind in _THERE_AND_BACK and detail.get("rollback") is True:
+        return ".rollback"
+    return ".again" if kind is Kind.DEPLOYMENT_STARTED and not moved(detail) else ""
+
+
+_THERE_AND_BACK = frozenset(
+    {Kind.DEPLOYMENT_STARTED, Kind.DEPLOYMENT_SUCCEEDED, Kind.DEPLOYMENT_FAILED, Kind.DEPLOYMENT_ROLLED_BACK}
+)
+
+
+def _number(value: object) -> str:
+    return str(len(value)) if isinstance(value, list | Mapping) else clean(value, 32)
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+
+def _subject(meaning: Meaning, detail: Detail) -> str:
+    names = (*meaning.subject, "workload_name", "workload", "service", "name", "repository")
+    found = first(detail, names, 512)
+    repository = _repository(detail)
+    if repository and found == clean(detail.get("repository"), 512):
+        return repository.name
+    return (found.rpartition("/")[2] if found.startswith("arn:") else found) or "Longshore"
+
+
+def _thread(meaning: Meaning, envelope: Detail, detail: Detail) -> str:
+    parts = [_part(names, envelope, detail) for names in meaning.of]
+    if not any(parts):
+        parts = [str(detail["correlation"])]
+    name = "/".join((meaning.thread, *(part for part in parts if part)))
+    if len(name.encode()) <= _THREAD:
+        return name
+    return f"{meaning.thread}/{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _part(names: str, envelope: Detail, detail: Detail) -> str:
+    if names.startswith("@"):
+        return clean(envelope.get(names[1:]), 64)
+    return first(detail, names.split("|"), 2048)
+
+
+def _hash(told: Detail) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _service(detail: Detail) -> tuple[str, str]:
+    """Cluster and name of an ECS service, or nothing."""
+    try:
+        return ecs_service(clean(detail.get("workload"), 1024))[2:]
+    except ValueError:
+        return "", ""
+
+
+def _cluster(detail: Detail) -> str:
+    return _service(detail)[0]
+
+
+def _repository(detail: Detail) -> Repository | None:
+    try:
+        return Repository.parse(clean(detail.get("repository"), 512))
+    except ValueError:
+        return None
+
+
+# -- the thread's lines -------------------------------------------------------------------------------------------
+
+
+def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Iterator[Text]:
+    yield Text("line.when", {"time": f"{at:%H:%M:%S} UTC", "what": f"kind.{slug(kind)}"})
+    for code in dict.fromkeys((reason_key(detail.get("reason")), reason_key(detail.get("decision")))):
+        if code:
+            yield Text("line.reason", {"reason": code})
+    for change in moved(detail):
+        yield _changed(change)
+    for each in items(detail.get("candidates"))[:_LINES]:
+        yield from _candidate(mapping(each))
+    if why := clean(detail.get("why"), 2000):
+        yield Text("line.why", {"why": why})
+    for each in items(detail.get("evidence"))[:_LINES]:
+        if evidence := clean(each):
+            yield Text("line.evidence", {"evidence": evidence})
+    if redactions:
+        yield Text("line.redacted", {"count": str(redactions)})
+    yield Text("line.correlation", {"correlation": str(detail["correlation"])})
+
+
+def _changed(change: Moved) -> Text:
+    args = {"container": change.container, "image": change.shown, "now": change.digest, "was": change.previous}
+    return Text("line.change", args)
+
+
+def _candidate(candidate: Detail) -> Iterator[Text]:
+    version = first(candidate, ("tag", "digest"), 128)
+    if version:
+        container, reason = clean(candidate.get("container"), 128), reason_key(candidate.get("reason"))
+        yield Text("line.candidate", {"container": container, "tag": version, "reason": reason})
+
+
+# -- where to look ------------------------------------------------------------------------------------------------
+
+
+def _links(envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
+    region, arn = clean(envelope.get("region"), 64), first(detail, ("workload", "task"), 1024)
+    console = Console(region, arn)
+    cluster, service = _service(detail)
+    found = [console.service(cluster, service)]
+    if detail.get("rollout"):
+        found.append(console.deployments(cluster, service))
+    found += _task_links(console, detail)
+    found += _image_links(arn, detail)
+    found.append(console.logs(clean(detail.get("log_group"), 512), clean(detail.get("log_stream"), 512), at))
+    found += [console.alarm(clean(name, 255)) for name in items(detail.get("alarms"))[:_ALARMS]]
+    yield from dict.fromkeys(link for link in found if link)
+
+
+def _task_links(console: Console, detail: Detail) -> list[Link | None]:
+    _, _, name = clean(detail.get("task"), 1024).partition(":task/")
+    cluster, _, task = name.rpartition("/")
+    return [console.task(cluster, task)]
+
+
+def _image_links(arn: str, detail: Detail) -> list[Link | None]:
+    for change in moved(detail):
+        repository = change.reference.repository if change.reference else None
+        if repository:
+            return [Console(repository.region, arn).image(repository.account, repository.name, change.digest)]
+    repository = _repository(detail)
+    if repository is None:
+        return []
+    console, digest = Console(repository.region, arn), clean(detail.get("digest"), 80)
+    image = console.image(repository.account, repository.name, digest)
+    return [image or console.repository(repository.account, repository.name)]
+
+
+def _log(detail: Detail) -> str:
+    log = detail.get("log_tail") or detail.get("logs")
+    if isinstance(log, list | tuple):
+        return "\n".join(line for line in log if isinstance(line, str))
+    return log if isinstance(log, str) else ""

@@ -1,0 +1,81 @@
+"""The next step of a delivery, decided from the thread alone: one call to the channel at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from longshore.notify.render.story import Life
+    from longshore.notify.threads import State, Waiting
+
+
+class Act(StrEnum):
+    """What may be done with a notice; also the name of the turn that it needs."""
+
+    POST = "post"
+    EDIT = "edit"
+    REPLY = "reply"
+    FILE = "file"
+    PASS = "pass"  # nothing: it is told by another message
+
+
+class Step(NamedTuple):
+    """What to do next, with which notice, and what its thread told before it."""
+
+    act: Act
+    waiting: Waiting
+    life: Life
+
+
+def next_step(state: State, told: Sequence[Waiting], *, edits: bool) -> Step | None:
+    """What to do next with what waits, in order; None when all of it is told."""
+    if not told:
+        return None
+    act, waiting = _edited(state, told) if edits else _posted(state, told)
+    return Step(act, waiting, _before(state, told, waiting))
+
+
+def _edited(state: State, told: Sequence[Waiting]) -> tuple[Act, Waiting]:
+    """A message that always shows the newest notice, then the details of each in its thread."""
+    newest = _newest(told)
+    if state.root is None:
+        return Act.POST, _under_way(state, told) or newest
+    if not newest.child and (state.shown is None or newest.order > state.shown):
+        return Act.EDIT, newest
+    first = _under_way(state, told) or told[0]
+    return (Act.FILE if f"{first.id}#reply" in state.done else Act.REPLY), first
+
+
+def _posted(state: State, told: Sequence[Waiting]) -> tuple[Act, Waiting]:
+    """The first notice and the last, or one that is graver than any before: nothing can be taken back."""
+    newest = _under_way(state, told) or _newest(told)
+    if not state.posted:
+        return Act.POST, newest
+    if newest.child or (state.shown is not None and newest.order <= state.shown):
+        return Act.PASS, told[0]
+    graver = state.gravest is None or not state.gravest.at_least(newest.notice.severity)
+    if newest.notice.phase.final or graver:
+        return Act.POST, newest
+    return Act.PASS, told[0]
+
+
+def _newest(told: Sequence[Waiting]) -> Waiting:
+    own = [each for each in told if not each.child]
+    return own[-1] if own else told[-1]
+
+
+def _under_way(state: State, told: Sequence[Waiting]) -> Waiting | None:
+    """The notice whose post may have been accepted: only posting the same again is recognised."""
+    if state.call is None:
+        return None
+    return next((each for each in told if each.id == state.call.notice), None)
+
+
+def _before(state: State, told: Sequence[Waiting], waiting: Waiting) -> Life:
+    life = state.life
+    for each in told:
+        if each.id != waiting.id and not each.child and each.order <= waiting.order:
+            life = life.then(each.notice)
+    return life
