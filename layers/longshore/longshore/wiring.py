@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from longshore.aws.bus import Bus
 from longshore.aws.clock import SystemClock
-from longshore.aws.ecs import EcsServices, TaskDefinitions
-from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.queue import QueuePostponer
 from longshore.aws.session import client, forget_clients, uncollected
+from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.intake import Intake
 from longshore.settings import Mode, Settings, load_config
@@ -21,12 +20,17 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
 
     from longshore.aws.ecr import EcrRegistry
+    from longshore.aws.ecs import EcsServices
     from longshore.channels.http import Http
     from longshore.events import Event
+    from longshore.notify.delivery import Delivery
+    from longshore.notify.fanout import Ports as NotifyPorts
     from longshore.notify.messages import Message
     from longshore.notify.ports import Channel, Secrets
     from longshore.notify.routes import Destination
     from longshore.notify.service import Notifier
+    from longshore.notify.telling import Teller
+    from longshore.notify.threads import Thread
     from longshore.outcomes import Outcome
     from longshore.ports import Clock
     from longshore.redeploy.ports import Ports
@@ -65,6 +69,8 @@ def table() -> Table:
 @cache
 def ecs_services() -> EcsServices:
     """The platform and discovery of ECS services."""
+    from longshore.aws.ecs import EcsServices, TaskDefinitions
+
     ecs = client("ecs")
     return EcsServices(ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(ecs))
 
@@ -80,7 +86,7 @@ def registry() -> EcrRegistry:
 @cache
 def bus() -> Bus:
     """Longshore's own bus."""
-    return Bus(client("events"), settings().bus, _clock)
+    return Bus(lambda: client("events"), settings().bus, _clock)
 
 
 def intake(handle: Callable[[Event], list[Outcome]], logger: Logger, metrics: Metrics) -> Intake[Event]:
@@ -117,6 +123,7 @@ def _postponer(url: str, arn: str) -> QueuePostponer:
 @cache
 def ports() -> Ports:
     """Everything that redeploy needs, on the environment's own queues."""
+    from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
     from longshore.redeploy.ports import Ports
 
     stack = settings()
@@ -151,6 +158,7 @@ def redeployer() -> Redeployer:
 @uncollected()
 def watcher() -> Watcher:
     """The use case of `functions/watch.py`."""
+    from longshore.aws.ledger import LedgerIndex, LedgerRecords
     from longshore.redeploy.watch import Watcher
 
     return Watcher(
@@ -183,10 +191,18 @@ def notifier() -> Notifier:
         switches=LedgerSwitches(table(), stack.account, stack.region),
         dead_letters=DeadLetterQueue(client("sqs"), stack.dead_letters_url),
         channels=_channels(),
-        subscribers=Subscribers(client("sns"), stack.fallback_topic_arn, _clock),
+        subscribers=Subscribers(lambda: client("sns"), stack.fallback_topic_arn, _clock),
         clock=_clock,
     )
-    return Notifier(needs, read_routing(load_config(stack.config), fallback), observe=stack.mode is Mode.OBSERVE)
+    routing = read_routing(load_config(stack.config), fallback)
+    return Notifier(needs, routing, _delivery, observe=stack.mode is Mode.OBSERVE)
+
+
+def _delivery(ports: NotifyPorts, teller: Teller, destination: Destination, thread: Thread, waited: str) -> Delivery:
+    """Rendering is loaded with the first delivery: what only fans out does without."""
+    from longshore.notify.delivery import delivery
+
+    return delivery(ports, teller, destination, thread, waited)
 
 
 def _channels() -> Callable[[Destination], Channel]:

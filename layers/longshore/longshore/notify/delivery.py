@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longshore.notify import outcomes, storm
 from longshore.notify.claim import ChannelCallError, Claim
+from longshore.notify.life import Life
 from longshore.notify.render.dispatch import render
-from longshore.notify.render.story import Life
 from longshore.notify.steps import Act, Step, next_step
 from longshore.notify.threads import Call, chapter
 
 if TYPE_CHECKING:
+    from longshore.notify.fanout import Ports
     from longshore.notify.ports import Rendered
-    from longshore.notify.threads import Waiting
+    from longshore.notify.routes import Destination
+    from longshore.notify.telling import Teller
+    from longshore.notify.threads import Thread, Waiting
 
 _BUDGET: Final = timedelta(seconds=20)
 """No step begins later than this after the first; with the longest call it stays within the lease."""
@@ -228,3 +231,9 @@ class SummaryDelivery(Delivery):
         self._save(storm=record, done=tuple(each.id for each in self._thread.waiting), failures=0)
         for each in pending:
             self._told(each)
+
+
+def delivery(ports: Ports, teller: Teller, destination: Destination, thread: Thread, waited: str) -> Delivery:
+    """The delivery of a thread that is claimed; `waited` is the turn that it has waited for."""
+    kind = SummaryDelivery if storm.is_summary(thread.name) else Delivery
+    return kind(ports, teller, destination, thread, waited)

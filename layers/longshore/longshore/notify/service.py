@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from longshore.errors import ConflictError
-from longshore.notify import outcomes, storm
-from longshore.notify.delivery import Delivery, SummaryDelivery
+from longshore.notify import outcomes
 from longshore.notify.failing import give_up
 from longshore.notify.fanout import FanOut
 from longshore.notify.pacing import BUSY
@@ -16,19 +15,26 @@ from longshore.notify.telling import Teller
 from longshore.notify.threads import LEASE, Thread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from longshore.notify.delivery import Delivery
     from longshore.notify.fanout import Ports
     from longshore.notify.messages import Due, Message
-    from longshore.notify.routes import Routing
+    from longshore.notify.routes import Destination, Routing
     from longshore.outcomes import Outcome
+
+    NewDelivery = Callable[[Ports, Teller, Destination, Thread, str], Delivery]
+    """`delivery.delivery`, which is handed in so that rendering is loaded where there is something to render."""
 
 
 class Notifier:
     """Handles the messages of notify's queue."""
 
-    def __init__(self, ports: Ports, routing: Routing, *, observe: bool = False) -> None:
+    def __init__(self, ports: Ports, routing: Routing, delivery: NewDelivery, *, observe: bool = False) -> None:
         """`observe`: say what would be told, and tell nothing."""
         self._ports = ports
         self._routing = routing
+        self._delivery = delivery
         self._teller = Teller(ports.threads, ports.publisher, ports.clock)
         self._fanout = FanOut(ports, routing, self._teller)
         self._observe = observe
@@ -65,8 +71,7 @@ class Notifier:
             said = give_up(self._ports, self._teller, thread, thread.waiting, "unknown-channel", why, "")
             self._ports.threads.save(replace(thread, state=replace(thread.state, lease=None)))
             return said
-        kind = SummaryDelivery if storm.is_summary(thread.name) else Delivery
-        delivery = kind(self._ports, self._teller, destination, thread, waited)
+        delivery = self._delivery(self._ports, self._teller, destination, thread, waited)
         until = delivery.run()
         if until is not None:
             delivery.said += self._later(due._replace(wake=until), until, delivery.why)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from longshore.notify.render.story import Life
+    from longshore.notify.life import Life
     from longshore.notify.threads import State, Waiting
 
 

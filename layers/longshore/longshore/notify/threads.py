@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from longshore.notices import Notice, Order, Phase, Severity
+from longshore.notify.life import Life
 from longshore.notify.reading import read
-from longshore.notify.render.story import Life
 
 if TYPE_CHECKING:
     from longshore.events import Kind
