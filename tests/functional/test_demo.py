@@ -51,15 +51,15 @@ def test_its_story_is_complete_and_in_order(played: dict[str, Played], name: str
 
 def test_what_ecs_does_is_told_after_what_longshore_decided(played: dict[str, Played]) -> None:
     told = [line.who for line in played["push"].story]
-    assert told == ["You", "CI", "Longshore", "Longshore", "ECS", "ECS", "Longshore", "Now"]
+    assert told == ["You", "CI", "Longshore", "Longshore", "ECS", "ECS", "Longshore", "Longshore", "Now"]
 
 
 SAID = {
-    "push": [(["🚀", "✅"], 2)],
+    "push": [(["🚀", "👀", "✅"], 3)],
     "rollback": [(["🚀", "🔴"], 2), (["⏸️"], 1)],
     "ignored": [],
-    "multi-arch": [(["⏸️"], 1), (["🚀", "✅"], 2)],
-    "semver": [(["🚀", "✅"], 2)],
+    "multi-arch": [(["⏸️"], 1), (["🚀", "👀", "✅"], 3)],
+    "semver": [(["🚀", "👀", "✅"], 3)],
     "watchdog": [(["🚀", "🔴"], 2)],
 }
 """What each message of a scenario showed one after the other, by its first mark, and how many replies it has."""
@@ -95,7 +95,7 @@ def test_the_command_answers_one_json_document(capfd: pytest.CaptureFixture[str]
     (message,) = scenario["slack"]
     assert set(message) == {"channel", "at", "text", "edited", "before", "thread"}
     assert (message["channel"], message["edited"]) == ("deployments", len(message["before"]))
-    assert [set(reply) for reply in message["thread"]] == [{"at", "text", "in_channel"}] * 2
+    assert [set(reply) for reply in message["thread"]] == [{"at", "text", "in_channel"}] * 3
     assert capfd.readouterr().out == ""
 
 
@@ -106,7 +106,8 @@ def test_the_command_tells_each_line_in_words() -> None:
     assert "as it should be" in result.stdout
     assert "  #deployments on Slack\n" in result.stdout
     assert "✅ web · shop: `1.5.0` live" in result.stdout
-    assert "(edited once; before: 🚀 web · shop: deploying `1.5.0`)" in result.stdout
+    stages = "🚀 web · shop: deploying `1.5.0` → 👀 web · shop: `1.5.0` runs, watched until "
+    assert f"(edited 2 times; before: {stages}" in result.stdout
     assert "│ " in result.stdout
 
 

@@ -82,7 +82,8 @@ class Notice:
     `id` is the event's, so that a second delivery is recognised; `thread` names the incident that notices share;
     `order` places the notice in its thread. `subject` is the name of what it is about. `team` and `channel` come from
     the workload's tags `longshore:team` and `longshore:channel`. `details` are lines of the thread, `log_tail` is
-    redacted already, and `event` is the whole event as it came, for webhooks.
+    redacted already, and `event` is the whole event as it came, for webhooks. `stage` is how far its kind has come,
+    where a kind is told more than once: a deployment that started is `soaking` later.
     """
 
     id: str
@@ -105,3 +106,4 @@ class Notice:
     log_tail: str | None
     correlation: str
     event: Mapping[str, Any] = field(hash=False)
+    stage: str = ""

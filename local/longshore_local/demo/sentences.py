@@ -60,6 +60,8 @@ def _failure(task: Detail) -> str | None:
 def outcome_sentence(outcome: Detail) -> str | None:
     """What one outcome means; None for what only a log needs."""
     reason, detail = str(outcome["reason"]), outcome.get("detail", {})
+    if detail.get("stage") == "soaking":
+        return _soaking(_service(outcome["workload"]), detail)
     tell = _TOLD.get(reason)
     if tell:
         return tell(_service(outcome["workload"]), detail)
@@ -112,6 +114,11 @@ def _changed(change: Detail) -> str:
     image = str(change["image"]).partition("/")[2]
     name, at, digest = image.partition("@")
     return f"{change['container']} = {name}{at}{short(digest)}"
+
+
+def _soaking(service: str, detail: Detail) -> str:
+    runs = ", ".join(short(c["digest"]) for c in detail["changes"])
+    return f"{service} runs {runs or 'anew'}: watched until {detail['soaks_until'][11:19]}"
 
 
 def _verified(service: str, detail: Detail) -> str:

@@ -9,7 +9,7 @@ from longshore_local import images
 from longshore_local.bundle import Bundle
 from longshore_local.demo.sentences import short
 from longshore_local.demo.story import Narrator
-from longshore_local.ecs.images import FailureMode
+from longshore_local.ecs.endings import FailureMode
 from longshore_local.images import SyntheticImage
 from longshore_local.registry import Registry
 

@@ -12,8 +12,8 @@ from longshore.events import Kind
 from longshore.notices import Fact, Link, Notice, Phase, Severity, Text
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.kinds import MEANINGS, slug
+from longshore.notify.life import Life, Step
 from longshore.notify.reading import read
-from longshore.notify.render.story import Life, Step
 
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 WORKLOAD = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/prod/orders-api"
@@ -170,6 +170,12 @@ def sample(kind: Kind) -> tuple[Notice, Life]:
     """A kind's notice, and what its thread told before."""
     before = BEFORE.get(kind, ())
     return notice(kind, len(before)), life(*before)
+
+
+def soaking() -> tuple[Notice, Life]:
+    """A deployment whose images run and are watched."""
+    stage = {"stage": "soaking", "deadline": None, "began": _TIMES["began"], "soaks_until": "2026-11-23T09:22:43+00:00"}
+    return notice(Kind.DEPLOYMENT_STARTED, 3, **stage), life(Kind.DEPLOYMENT_STARTED)
 
 
 def way_back() -> tuple[Notice, Life]:

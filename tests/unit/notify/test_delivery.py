@@ -104,6 +104,73 @@ def test_the_same_news_an_hour_later_is_a_new_message_and_sooner_an_edit() -> No
     assert [len(each.replies) for each in world["ops"].messages.values()] == [2, 1]
 
 
+def soaking(world: NotifyWorld, until: str) -> None:
+    world.publish("Deployment Started", stage="soaking", soaks_until=f"2026-11-23T{until}:00+00:00")
+
+
+def headline(said: Said) -> str:
+    return said.rendered.text.splitlines()[0]
+
+
+def test_a_message_goes_through_the_stages_of_a_deployment() -> None:
+    world = NotifyWorld()
+    shown = []
+    world.publish("Deployment Started", stage="rolling")
+    world.run()
+    message = world["ops"].messages["1"]
+    shown.append(headline(message))
+    soaking(world, "10:05")
+    world.run()
+    shown.append(headline(message))
+    world.publish("Deployment Succeeded", reason="verified")
+    world.run()
+    shown.append(headline(message))
+    assert [each.split()[0] for each in shown] == ["🚀", "👀", "✅"]
+    assert "2026-11-23 10:05 UTC" in shown[1] and "10:05" not in message.rendered.text
+    assert len(world["ops"].messages) == 1
+    assert len(message.replies) == 3
+    body = str(message.rendered.body)
+    assert body.index("deployment started") < body.index("running, watched") < body.index("deployment succeeded")
+
+
+def test_a_stage_that_is_told_again_corrects_the_message_and_is_no_news_in_the_thread() -> None:
+    world = NotifyWorld()
+    world.publish("Deployment Started", stage="rolling")
+    world.run()
+    for until in ("10:05", "10:06"):
+        soaking(world, until)
+        world.run(60)
+    message = world["ops"].messages["1"]
+    assert "10:06 UTC" in headline(message)
+    assert len(message.replies) == 2
+    assert str(message.rendered.body).count("running, watched") == 1
+    assert world.threads.left == []
+
+
+def test_a_stage_that_is_told_again_at_once_is_one_too() -> None:
+    world = NotifyWorld()
+    world.publish("Deployment Started", stage="rolling")
+    soaking(world, "10:05")
+    soaking(world, "10:06")
+    world.run()
+    message = world["ops"].messages["1"]
+    assert (len(message.replies), world.threads.left) == (2, [])
+    assert str(message.rendered.body).count("running, watched") == 1
+
+
+def test_a_stage_of_the_way_back_is_news() -> None:
+    world = NotifyWorld()
+    world.publish("Deployment Started", stage="rolling")
+    soaking(world, "10:05")
+    world.publish("Deployment Failed", reason="alarms")
+    world.publish("Deployment Started", stage="rolling", reason="rollback", rollback=True)
+    world.publish("Deployment Started", stage="soaking", rollback=True, soaks_until="2026-11-23T10:30:00Z")
+    world.run()
+    message = world["ops"].messages["1"]
+    assert (len(world["ops"].messages), len(message.replies)) == (1, 5)
+    assert "10:30 UTC" in headline(message)
+
+
 # -- channels that cannot edit ------------------------------------------------------------------------------------
 
 
@@ -114,6 +181,33 @@ def test_a_webhook_gets_the_first_and_the_last() -> None:
         world.run(60)
     assert len(world["teams"].messages) == 2
     assert world.threads.left == []
+
+
+@pytest.mark.parametrize("pause", [0, 60])
+@pytest.mark.parametrize("kind", ["teams", "pagerduty", "webhook", "slack-webhook", "sns"])
+def test_a_stage_is_told_only_where_messages_are_edited(kind: str, pause: float) -> None:
+    world = NotifyWorld({"hook": {**HOOK, "type": kind}})
+    world.publish("Deployment Started", stage="rolling")
+    world.run(pause)
+    soaking(world, "10:05")
+    world.run(60)
+    told = [each.rendered for each in world["hook"].messages.values()]
+    assert len(told) == 1
+    assert "10:05" not in f"{told[0].body}{told[0].text}"
+    world.publish("Deployment Succeeded", reason="verified")
+    world.run(60)
+    assert len(world["hook"].messages) == 2
+    assert world.threads.left == []
+
+
+def test_a_stage_alone_is_nothing_for_a_webhook() -> None:
+    world = NotifyWorld({"teams": HOOK})
+    soaking(world, "10:05")
+    world.run(60)
+    assert (world["teams"].messages, world.threads.left) == ({}, [])
+    world.publish("Deployment Succeeded", reason="verified")
+    world.run(60)
+    assert len(world["teams"].messages) == 1
 
 
 def test_a_webhook_gets_what_is_graver_than_before() -> None:

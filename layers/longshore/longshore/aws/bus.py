@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longshore.aws.errors import aws_errors
+from longshore.envelopes import SOURCE
 from longshore.errors import UpstreamError
-from longshore.events import SOURCE, Announcement
 
 if TYPE_CHECKING:
+    from longshore.events import Announcement
     from longshore.ports import Clock
 
 _ENTRIES = 10  # PutEvents takes at most ten entries

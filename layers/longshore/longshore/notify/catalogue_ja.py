@@ -10,6 +10,7 @@ _HEADLINES = {
     "deployment-started": "🚀 *{subject}* [({environment}) ]に[ `{version}` を]デプロイ中",
     "deployment-started.rollback": "↩️ *{subject}* [({environment}) ]を[ `{version}` に]戻しています",
     "deployment-started.again": "🚀 *{subject}* [({environment}) ]を再デプロイ中: {reason:key}",
+    "deployment-started.soaking": "👀 *{subject}* [({environment}) ]で[ `{version}` が]起動、[{until} まで]監視中",
     "deployment-succeeded": "✅ *{subject}* [({environment}) ]で[ `{version}` が]稼働中[ (所要 {duration})]",
     "deployment-succeeded.rollback": "✅ *{subject}* [({environment}) ]を[ `{version}` に]戻しました"
     "[ (所要 {duration})]",
@@ -55,6 +56,7 @@ _KINDS = {
     "deployment-planned": "デプロイ予定",
     "deployment-held": "デプロイ保留",
     "deployment-started": "デプロイ開始",
+    "deployment-started.soaking": "起動、監視中",
     "deployment-succeeded": "デプロイ成功",
     "deployment-failed": "デプロイ失敗",
     "deployment-rolled-back": "ロールバック",
@@ -196,6 +198,7 @@ _FACTS = {
     "next": "今後",
     "duration": "所要時間",
     "deadline": "期限",
+    "soaks-until": "監視終了",
     "why": "原因",
     "by": "実行者",
     "since": "開始",

@@ -145,6 +145,7 @@ _FIELDS: tuple[tuple[str, str, Form], ...] = (
     ("approvers", "approvers", clean),
     ("expires", "expires", shown_time),
     ("deadline", "deadline", shown_time),
+    ("soaks_until", "soaks-until", shown_time),
     ("destination", "destination", clean),
 )
 """A member of the detail, its label, and how it is written. The order is that in which people read."""

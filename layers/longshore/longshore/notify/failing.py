@@ -10,6 +10,7 @@ from longshore.notify import outcomes
 from longshore.notify.fanout import fall_back
 from longshore.notify.messages import DESTINATION
 from longshore.notify.routes import FALLBACK
+from longshore.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def give_up(
 ) -> list[Outcome]:
     """Leaves the notices to the dead-letter queue and to the fallback, and says so. Doing it again does no harm."""
     said: list[Outcome] = []
-    name, now = thread.destination, ports.clock.now()
+    name, now, why = thread.destination, ports.clock.now(), redact(why).text
     for each in waiting:
         correlation = each.notice.correlation
         attributes = {"reason": reason, "destination": name, "correlation": correlation}
@@ -42,6 +43,11 @@ def give_up(
     for each in waiting:
         ports.threads.drop(thread, each)  # last: whoever crashes before it begins again
     return said
+
+
+def why_of(error: Exception) -> str:
+    """The error's own words if they are ours, else only its name: a library may quote the secret that it was given."""
+    return redact(str(error)).text if isinstance(error, LongshoreError) else type(error).__name__
 
 
 def reason_of(error: Exception) -> str:

@@ -105,7 +105,7 @@ class FanOut:
         workload = _workload(notice)
         if not workload or not notice.thread.startswith("deployment/"):
             return
-        if notice.kind is Kind.DEPLOYMENT_STARTED:
+        if notice.kind is Kind.DEPLOYMENT_STARTED and not notice.stage:
             self._ports.threads.open(workload, name, notice.thread, now + _COVERS)
         elif notice.phase.final:
             self._ports.threads.close(workload, name, notice.thread)

@@ -37,10 +37,10 @@ MEANINGS: Mapping[Kind, Meaning] = {
     Kind.DEPLOYMENT_PLANNED: Meaning(INFO, OPENED, 0, "deployment", _DEPLOYMENT, next="observing"),
     Kind.DEPLOYMENT_HELD: Meaning(WARNING, OPENED, 0, "deployment", _DEPLOYMENT),
     Kind.DEPLOYMENT_STARTED: Meaning(INFO, OPENED, 1, "deployment", _DEPLOYMENT, next="watched"),
-    Kind.DEPLOYMENT_SUCCEEDED: Meaning(OK, RESOLVED, 2, "deployment", _DEPLOYMENT),
-    Kind.DEPLOYMENT_SUPERSEDED: Meaning(INFO, RESOLVED, 2, "deployment", _DEPLOYMENT),
-    Kind.DEPLOYMENT_FAILED: Meaning(ERROR, FAILED, 2, "deployment", _DEPLOYMENT, next="rolling-back"),
-    Kind.DEPLOYMENT_ROLLED_BACK: Meaning(ERROR, FAILED, 3, "deployment", _DEPLOYMENT, next="new-push"),
+    Kind.DEPLOYMENT_SUCCEEDED: Meaning(OK, RESOLVED, 3, "deployment", _DEPLOYMENT),
+    Kind.DEPLOYMENT_SUPERSEDED: Meaning(INFO, RESOLVED, 3, "deployment", _DEPLOYMENT),
+    Kind.DEPLOYMENT_FAILED: Meaning(ERROR, FAILED, 3, "deployment", _DEPLOYMENT, next="rolling-back"),
+    Kind.DEPLOYMENT_ROLLED_BACK: Meaning(ERROR, FAILED, 4, "deployment", _DEPLOYMENT, next="new-push"),
     Kind.TASK_FAILED: Meaning(ERROR, OPENED, 0, "task", _TASK, ("family", "task")),
     Kind.TASK_REPLACED: Meaning(WARNING, RESOLVED, 1, "task", _TASK, ("family", "task")),
     Kind.TASK_REPLACEMENT_REFUSED: Meaning(WARNING, FAILED, 1, "task", _TASK, ("family", "task")),
@@ -74,6 +74,9 @@ MEANINGS: Mapping[Kind, Meaning] = {
     Kind.EVENTS_MISSED: Meaning(INFO, RESOLVED, 0, "repository", ("repository",), next="caught-up"),
 }
 """Every kind that is told. `Redeploy Requested` is between Longshore's functions and concerns nobody."""
+
+SOAKING = "soaking"
+"""The stage of a deployment whose images run, and are watched: `Deployment Started` tells that too (decision 12)."""
 
 INCONCLUSIVE = frozenset({"never-started", "not-steady"})
 """Failures that say nothing against the image: told, never undone (redeploy 8.9)."""
@@ -114,3 +117,8 @@ HELD_UNTIL: Mapping[str, str] = {
 def slug(kind: Kind) -> str:
     """The kind as keys of the catalogue spell it: ``deployment-rolled-back``."""
     return kind.value.lower().replace(" ", "-")
+
+
+def entry(kind: Kind, stage: str = "") -> str:
+    """The catalogue's entry for what a kind is called, at a stage of it."""
+    return f"kind.{slug(kind)}{stage and f'.{stage}'}"

@@ -15,7 +15,8 @@ LABEL = 80
 """Characters of a label at most."""
 REASON, WHY = "fact.reason", "fact.why"
 PASSING = frozenset(
-    f"fact.{name}" for name in ("deadline", "next", "would", "now", "was", "serving", "missing", "retry-at", "duration")
+    f"fact.{name}"
+    for name in ("deadline", "soaks-until", "next", "would", "now", "was", "serving", "missing", "retry-at", "duration")
 )
 """Facts that need no longer be true once their thread went on: only the latest notice's own are told."""
 
@@ -25,10 +26,16 @@ _VALUE = 300
 
 
 class Step(NamedTuple):
-    """A moment of a thread's life."""
+    """A moment of a thread's life: what was told, and at which stage of it."""
 
     at: datetime
     kind: Kind
+    stage: str = ""
+
+    @staticmethod
+    def of(notice: Notice) -> Step:
+        """The step that a notice tells."""
+        return Step(notice.occurred_at, notice.kind, notice.stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,16 @@ class Life:
     steps: tuple[Step, ...] = ()
     facts: tuple[Fact, ...] = ()
 
+    def tells(self, notice: Notice) -> bool:
+        """Whether a notice repeats the stage that was told last: whoever told it died before writing it down."""
+        last = self.steps[-1:]
+        return bool(notice.stage) and any((step.kind, step.stage) == (notice.kind, notice.stage) for step in last)
+
     def then(self, notice: Notice) -> Life:
         """The life after a notice was told. The same notice twice is one step; the first and the last ones are kept."""
-        steps = in_order((*self.steps, Step(notice.occurred_at, notice.kind)))
+        if self.tells(notice):
+            return self
+        steps = in_order((*self.steps, Step.of(notice)))
         if len(steps) > _STEPS:
             steps = (steps[0], *steps[-_STEPS + 1 :])
         if self.facts and notice.phase is not Phase.FAILED:
@@ -54,7 +68,7 @@ class Life:
     def to_record(self) -> dict[str, Any]:
         """As JSON, for the ledger: a few kilobytes at most."""
         return {
-            "steps": [[step.at.astimezone(UTC).isoformat(), step.kind.value] for step in self.steps],
+            "steps": [[step.at.astimezone(UTC).isoformat(), step.kind.value, step.stage] for step in self.steps],
             "facts": [[fact.label, fact.value, fact.code, fact.short] for fact in self.facts],
         }
 
@@ -62,14 +76,14 @@ class Life:
     def from_record(record: Mapping[str, Any]) -> Life:
         """What `to_record` wrote."""
         return Life(
-            tuple(Step(datetime.fromisoformat(at), Kind(kind)) for at, kind in record.get("steps", ())),
+            tuple(Step(datetime.fromisoformat(at), Kind(kind), *stage) for at, kind, *stage in record.get("steps", ())),
             tuple(Fact(label, value, code, short) for label, value, code, short in record.get("facts", ())),
         )
 
 
 def in_order(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Steps by time, and at the same time as their kinds follow each other; each once."""
-    return tuple(sorted(set(steps), key=lambda step: (step.at, tuple(Kind).index(step.kind))))
+    """Steps by time, and at the same time as their kinds and stages follow each other; each once."""
+    return tuple(sorted(set(steps), key=lambda step: (step.at, tuple(Kind).index(step.kind), step.stage)))
 
 
 def _failure(notice: Notice) -> tuple[Fact, ...]:

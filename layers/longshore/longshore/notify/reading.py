@@ -8,17 +8,18 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from longshore.events import SOURCE, Kind, ecs_service
+from longshore.envelopes import SOURCE
+from longshore.events import Kind, ecs_service
 from longshore.images import Repository
 from longshore.notices import Link, Notice, Phase, Severity, Text
 from longshore.notify.facts import Moved, facts, moved, reason_key, version
 from longshore.notify.fields import Detail, clean, duration, first, items, mapping, moment, optional, shown_time
-from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, PRIORITIES, Meaning, slug
+from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, PRIORITIES, SOAKING, Meaning, entry, slug
 from longshore.notify.links import Console
-from longshore.notify.redaction import redact_all, tail
+from longshore.redaction import redact_all, tail
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AFTER_ROLLBACK = 4
+_AFTER_ROLLBACK = 5
 _THREAD = 512
 _LINES = 20
 _ALARMS = 3
@@ -59,6 +60,7 @@ def read(event: object) -> Notice | None:
         log_tail=log.text if log else None,
         correlation=str(detail["correlation"]),
         event=told,
+        stage=_stage(kind, detail),
     )
 
 
@@ -81,6 +83,8 @@ def _in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
         meaning = meaning._replace(severity=Severity.WARNING, next="inconclusive")
     elif kind is Kind.DEPLOYMENT_FAILED and reason == "refused":
         meaning = meaning._replace(next="tried-again")
+    elif _stage(kind, detail):
+        meaning = meaning._replace(phase=Phase.PROGRESS, rank=meaning.rank + 1)
     if kind is Kind.FINDINGS_REPORTED:
         return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
     if kind is Kind.APPROVAL_DECIDED and not _granted(detail):
@@ -98,6 +102,10 @@ def _on_the_way_back(kind: Kind, meaning: Meaning) -> Meaning:
     return later
 
 
+def _stage(kind: Kind, detail: Detail) -> str:
+    return SOAKING if kind is Kind.DEPLOYMENT_STARTED and detail.get("stage") == SOAKING else ""
+
+
 def _granted(detail: Detail) -> bool:
     return first(detail, ("decision", "reason")).lower() in _GRANTED
 
@@ -112,6 +120,7 @@ def _headline(kind: Kind, meaning: Meaning, detail: Detail) -> Text:
         "cause": first(detail, ("cause", "why", "problem", "error", "class"), 200),
         "by": first(detail, ("by", "actor"), 128),
         "due": shown_time(detail.get("due")),
+        "until": shown_time(detail.get("soaks_until")),
         "upstream": clean(detail.get("upstream"), 256),
         "attempt": clean(detail.get("attempt"), 16),
     }
@@ -127,6 +136,8 @@ def _variant(kind: Kind, detail: Detail) -> str:
         return ".inconclusive"
     if kind is Kind.DEPLOYMENT_FAILED and reason == "refused":
         return ".refused"
+    if stage := _stage(kind, detail):
+        return f".{stage}"
     if kind in _THERE_AND_BACK and detail.get("rollback") is True:
         return ".rollback"
     return ".again" if kind is Kind.DEPLOYMENT_STARTED and not moved(detail) else ""
@@ -196,7 +207,15 @@ def _repository(detail: Detail) -> Repository | None:
 
 
 def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Iterator[Text]:
-    yield Text("line.when", {"time": f"{at:%H:%M:%S} UTC", "what": f"kind.{slug(kind)}"})
+    yield Text("line.when", {"time": f"{at:%H:%M:%S} UTC", "what": entry(kind, _stage(kind, detail))})
+    if not _stage(kind, detail):  # else the thread has told it already
+        yield from _why(detail)
+    if redactions:
+        yield Text("line.redacted", {"count": str(redactions)})
+    yield Text("line.correlation", {"correlation": str(detail["correlation"])})
+
+
+def _why(detail: Detail) -> Iterator[Text]:
     for code in dict.fromkeys((reason_key(detail.get("reason")), reason_key(detail.get("decision")))):
         if code:
             yield Text("line.reason", {"reason": code})
@@ -209,9 +228,6 @@ def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Itera
     for each in items(detail.get("evidence"))[:_LINES]:
         if evidence := clean(each):
             yield Text("line.evidence", {"evidence": evidence})
-    if redactions:
-        yield Text("line.redacted", {"count": str(redactions)})
-    yield Text("line.correlation", {"correlation": str(detail["correlation"])})
 
 
 def _changed(change: Moved) -> Text:

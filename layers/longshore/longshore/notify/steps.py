@@ -45,11 +45,19 @@ def _edited(state: State, told: Sequence[Waiting]) -> tuple[Act, Waiting]:
     if not newest.child and (state.shown is None or newest.order > state.shown):
         return Act.EDIT, newest
     first = _under_way(state, told) or told[0]
+    if _before(state, told, first).tells(first.notice):
+        return Act.PASS, first
     return (Act.FILE if f"{first.id}#reply" in state.done else Act.REPLY), first
 
 
 def _posted(state: State, told: Sequence[Waiting]) -> tuple[Act, Waiting]:
-    """The first notice and the last, or one that is graver than any before: nothing can be taken back."""
+    """The first notice and the last, or one that is graver than any before: nothing can be taken back.
+
+    A later stage of what a notice told is neither.
+    """
+    staged = next((each for each in told if each.notice.stage), None)
+    if staged:
+        return Act.PASS, staged
     newest = _under_way(state, told) or _newest(told)
     if not state.posted:
         return Act.POST, newest

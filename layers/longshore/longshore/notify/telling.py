@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from longshore.events import Kind
 from longshore.outcomes import Outcome, announcements
+from longshore.redaction import redact
 
 if TYPE_CHECKING:
     from longshore.errors import ConfigurationError
@@ -33,7 +34,7 @@ class Teller:
 
     def failed(self, destination: str, kind: str, reason: str, why: str, correlation: str) -> list[Outcome]:
         """A channel will not take notices: once an hour for each reason."""
-        detail = {"destination": destination, "channel_type": kind, "why": why[:_SHOWN]}
+        detail = {"destination": destination, "channel_type": kind, "why": redact(why).text[:_SHOWN]}
         outcome = Outcome("hold", reason, correlation, kind=Kind.CHANNEL_FAILED, detail=detail)
         span = _CONFIGURATION if reason == UNHEARD else _CHANNEL
         return [self._once(f"channel/{destination}/{reason}", outcome, span)]
@@ -42,7 +43,8 @@ class Teller:
         """The configuration names what there is not: once a day for each problem."""
         said = []
         for problem in dict.fromkeys(problems):
-            detail = {"key": problem.key, "problem": problem.problem[:_SHOWN], "fix": problem.fix[:_SHOWN]}
+            said_of_it = {"key": problem.key, "problem": problem.problem, "fix": problem.fix}
+            detail = {name: redact(text).text[:_SHOWN] for name, text in said_of_it.items()}
             outcome = Outcome("hold", "invalid", correlation, kind=Kind.CONFIGURATION_REJECTED, detail=detail)
             what = hashlib.sha256(str(problem).encode()).hexdigest()[:32]
             said.append(self._once(f"configuration/{what}", outcome, _CONFIGURATION))

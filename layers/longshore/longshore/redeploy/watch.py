@@ -14,6 +14,7 @@ from longshore.errors import GoneError
 from longshore.events import PENDING, DeploymentChanged, Event, Kind, WatchDue
 from longshore.outcomes import Outcome, announcements
 from longshore.ports import Good, Record
+from longshore.redeploy import telling
 from longshore.redeploy.telling import ended as told
 from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus
 
@@ -143,7 +144,8 @@ class Watcher:
         if deployment.soak_seconds == 0:
             return self._soaking(replace(deployment, status=DeploymentStatus.SOAKING, deadline=now, soaking=now), now)
         soaked = now + timedelta(seconds=deployment.soak_seconds)
-        return replace(deployment, status=DeploymentStatus.SOAKING, deadline=soaked, soaking=now), None
+        soaks = replace(deployment, status=DeploymentStatus.SOAKING, deadline=soaked, soaking=now)
+        return soaks, telling.soaking(soaks)
 
     def _soaking(self, deployment: Deployment, now: datetime) -> Step:
         if now < deployment.deadline or deployment.rollout is None:

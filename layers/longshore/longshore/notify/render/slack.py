@@ -119,7 +119,7 @@ def _log(story: Story, room: int) -> str:
 def _life(story: Story) -> Block:
     """The steps so far with their times, and where it happened."""
     inner = story.in_style(Mrkdwn(60))
-    steps = [f"{moment(step.at)} {inner.kind(step.kind)}" for step in story.steps()]
+    steps = [f"{moment(step.at)} {inner.step(step)}" for step in story.steps()]
     shown = [steps[0], "…", *steps[1 - _STEPS :]] if len(steps) > _STEPS else steps
     return {"type": "context", "elements": [_mrkdwn(" → ".join(shown)), _mrkdwn(inner.place() or "-")]}
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from longshore.notices import Text
 from longshore.notify import catalogue
 from longshore.notify.escape import address, clean, cut, size
-from longshore.notify.kinds import slug
+from longshore.notify.kinds import entry
 from longshore.notify.life import LABEL, PASSING, REASON, WHY, Life, Step, in_order
 
 if TYPE_CHECKING:
-    from longshore.events import Kind
     from longshore.notices import Fact, Notice
     from longshore.notify.catalogue import Style
 
@@ -31,7 +30,7 @@ class Story:
     notice: Notice
     language: str
     style: Style
-    life: Life = Life()
+    life: Life = field(default_factory=Life)
 
     def in_style(self, style: Style, language: str = "") -> Story:
         """The same in another markup or language."""
@@ -75,11 +74,12 @@ class Story:
 
     def steps(self) -> tuple[Step, ...]:
         """The life so far and this notice, in order."""
-        return in_order((*self.life.steps, Step(self.notice.occurred_at, self.notice.kind)))
+        repeated = self.life.tells(self.notice)
+        return self.life.steps if repeated else in_order((*self.life.steps, Step.of(self.notice)))
 
-    def kind(self, kind: Kind) -> str:
-        """The words for a kind."""
-        return self.style.text(catalogue.label(f"kind.{slug(kind)}", self.language))
+    def step(self, step: Step) -> str:
+        """The words for a step."""
+        return self.style.text(catalogue.label(entry(step.kind, step.stage), self.language))
 
     def place(self) -> str:
         """Where it happened, and to whom it belongs."""

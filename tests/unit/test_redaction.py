@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.notify.redaction import LINES, MARK, redact, redact_all, tail
+from longshore.redaction import LINES, MARK, redact, redact_all, tail
 
 # Built in pieces: none of them is a secret, and none should look like one to a scanner either.
 KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
