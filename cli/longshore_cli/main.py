@@ -12,6 +12,7 @@ from longshore.errors import ConfigurationError, LongshoreError
 from longshore_cli.config import config
 from longshore_cli.decide import decide
 from longshore_cli.demo import demo
+from longshore_cli.diagnose import diagnose
 from longshore_cli.explain import explain
 from longshore_cli.local import local
 from longshore_cli.notify import notify
@@ -66,5 +67,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, local, send, plan, explain, decide, notify, config):
+for _command in (demo, local, send, plan, explain, decide, diagnose, notify, config):
     main.add_command(_command)

@@ -50,6 +50,7 @@ def test_what_ecs_rolls_back_is_told_and_quarantined(stage: Stage, mode: str) ->
     assert stage.told() == ["Deployment Started", "Deployment Rolled Back"]
     rolled_back = stage.events("Deployment Rolled Back")[0]
     assert (rolled_back["by"], rolled_back["changes"][0]["digest"]) == ("platform", bad)
+    assert rolled_back["evidence"] == ["3 tasks failed, the deployment circuit breaker trips at 3"]
     assert stage.deployments() == 2
     assert (stage.failures(), stage.dead_letters()) == ([], 0)
 

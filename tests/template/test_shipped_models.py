@@ -24,7 +24,7 @@ OF_ADAPTER = {
     "topic": ("sns",),
     "undeliverable": ("sqs", "sns"),
 }
-WITHOUT_SHAPES = {"__init__", "clock", "errors", "ledger", "session", "threads"}
+WITHOUT_SHAPES = {"__init__", "clock", "errors", "ledger", "session", "switches", "threads"}
 """Modules beside the adapters that name no member of an AWS shape: they go through one of them, or through none."""
 OF_BOTOCORE = {"PaginationConfig", "PageSize", "Error"}
 """Arguments of botocore's paginators and a member of its ClientError, which no model has."""

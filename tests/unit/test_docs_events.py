@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator
 
 from longshore.aws.bus import Bus
 from longshore.decisions import Reason, Verdict
+from longshore.envelopes import SOURCE
 from longshore.errors import ConfigurationError, UnsupportedError
-from longshore.events import SOURCE, Event, Kind
+from longshore.events import Event, Kind
 from longshore.notify.telling import Teller
 from longshore.ports import Good
 from longshore.workloads import Hold, RolloutStatus
@@ -253,7 +254,7 @@ class _Entries:
 def on_the_bus(world: World) -> list[tuple[Kind, dict[str, Any]]]:
     """What a rule on the bus would see of all that was announced."""
     entries = _Entries()
-    Bus(entries, "longshore", world.clock).publish(world.publisher.published)
+    Bus(lambda: entries, "longshore", world.clock).publish(world.publisher.published)
     return [(Kind(entry["DetailType"]), json.loads(entry["Detail"])) for entry in entries.put]
 
 
@@ -295,6 +296,18 @@ def test_the_sample_holds_the_schema(kind: Kind) -> None:
     assert sample["resources"] == [arn for arn in [sample["detail"]["workload"]] if arn]
     assert problems(kind, sample["detail"]) == []
     Draft202012Validator.check_schema(schema_of(kind))
+
+
+def test_a_later_stage_has_a_sample_and_its_own_members() -> None:
+    sample = json.loads((SAMPLES / "longshore" / "deployment-started-soaking.json").read_text(encoding="utf-8"))
+    soaking = sample["detail"]
+    assert (sample["detail-type"], soaking["stage"]) == (Kind.DEPLOYMENT_STARTED.value, "soaking")
+    assert problems(Kind.DEPLOYMENT_STARTED, soaking) == []
+    for member in ("soaks_until", "began"):
+        assert problems(Kind.DEPLOYMENT_STARTED, {k: v for k, v in soaking.items() if k != member})
+    assert problems(Kind.DEPLOYMENT_STARTED, {**soaking, "stage": "rolling"})
+    told = {d["stage"] for story in STORIES for kind, d in on_the_bus(story()) if kind is Kind.DEPLOYMENT_STARTED}
+    assert told == {"rolling", "soaking"}
 
 
 def test_a_schema_refuses_what_the_page_rules_out() -> None:

@@ -63,6 +63,7 @@ def test_a_secret_goes(text: str, clean: str) -> None:
         "sha256:" + "4c2d8f6e1a3b5c7d" * 4,
         "commit 0123456789abcdef0123456789abcdef01234567",
         "arn:aws:ecs:eu-west-1:123456789012:service/prod/web",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf: is empty",
         "CannotPullContainerError: pull image manifest has been retried 5 time(s)",
         "the password was wrong",
         "token expired",

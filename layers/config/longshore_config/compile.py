@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from longshore_config.check import read
+from longshore_config.durations import seconds
+from longshore_config.retries import compiled_retries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from longshore_config.document import Problem
 
 DURATIONS = {"soak", "timeout", "cooldown"}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class InvalidConfigError(Exception):
@@ -35,12 +36,9 @@ def compile_config(path: Path) -> dict[str, Any]:
     for profile in config.get("profiles", {}).values():
         for key in DURATIONS & profile.keys():
             profile[key] = seconds(profile[key])
+    if "recover" in config:
+        config["recover"] = compiled_retries(config["recover"])
     return config
-
-
-def seconds(duration: int | str) -> int:
-    """A duration of the schema, ``90``, ``90s``, ``5m``, ``2h`` or ``1d``, in seconds."""
-    return duration if isinstance(duration, int) else int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
 def canonical(config: dict[str, Any]) -> str:

@@ -47,9 +47,9 @@ _PATTERNS = (
     (r"\bxox[abeprs](?:\.xox[bp])?-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}", 0),
     (r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}", 0),
     (r"\bdckr_pat_[A-Za-z0-9_-]{16,}|\bwhsec_[A-Za-z0-9+/=]{16,}|\b(?:sk|rk)_live_[A-Za-z0-9]{16,}", 0),
-    # NAME=value, "name": "value", --name value, with any prefix to the name (DB_PASSWORD)
+    # NAME=value, "name": "value", --name value, with any prefix to the name (DB_PASSWORD); the ARN of a secret is none
     (
-        rf"(?P<keep>(?:{_NAMES})[\"']?\s{{0,4}}[:=]\s{{0,4}})(?:\"[^\"\r\n]{{1,4000}}\"?|'[^'\r\n]{{1,4000}}'?|[^\s\"'&,;]+)",
+        rf"(?P<keep>(?<!:[0-9]{{12}}:)(?:{_NAMES})[\"']?\s{{0,4}}[:=]\s{{0,4}})(?:\"[^\"\r\n]{{1,4000}}\"?|'[^'\r\n]{{1,4000}}'?|[^\s\"'&,;]+)",
         1,
     ),
     (rf"(?P<keep>--(?:[a-z0-9]{{1,20}}-){{0,4}}(?:{_NAMES})\s{{1,4}})[^\s\"']+", 1),

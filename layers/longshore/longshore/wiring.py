@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from longshore.aws.bus import Bus
 from longshore.aws.clock import SystemClock
@@ -33,9 +34,16 @@ if TYPE_CHECKING:
     from longshore.notify.threads import Thread
     from longshore.outcomes import Outcome
     from longshore.ports import Clock
+    from longshore.recover.ports import Ports as RecoverPorts
+    from longshore.recover.reading import Message as RecoverMessage
+    from longshore.recover.service import Recoverer
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
+
+_TELLING: Final = timedelta(seconds=75)
+"""One message of notify: 20 s in which steps begin, the longest of them (two requests, twice when the secret has
+rotated, 10 s each), and the ledger."""
 
 _clock: Clock = SystemClock()
 
@@ -50,7 +58,8 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier, _secrets, _http):
+    shared = (settings, table, ecs_services, registry, bus, ports, _secrets, _http)
+    for built in (*shared, redeployer, watcher, recoverer, notifier):
         built.cache_clear()
 
 
@@ -100,7 +109,14 @@ def notices(logger: Logger, metrics: Metrics) -> Intake[Message]:
     """What takes batches of Longshore's own events from the queue of notify."""
     from longshore.notify.messages import Message
 
-    return Intake(Message.parse, notifier().handle, _own_queue(), _clock, logger, metrics)
+    return Intake(Message.parse, notifier().handle, _own_queue(), _clock, logger, metrics, _TELLING)
+
+
+def recoveries(logger: Logger, metrics: Metrics) -> Intake[RecoverMessage]:
+    """What takes batches of the events that recover looks at."""
+    from longshore.recover.reading import Message
+
+    return Intake(Message.parse, recoverer().handle, _own_queue(), _clock, logger, metrics)
 
 
 def _own_queue() -> QueuePostponer:
@@ -168,6 +184,45 @@ def watcher() -> Watcher:
         reminder=_own_queue(),
         publisher=bus(),
         clock=_clock,
+    )
+
+
+@cache
+@uncollected()
+def recoverer() -> Recoverer:
+    """The use case of `functions/recover.py`."""
+    from longshore.recover.rules import read_retry_policy
+    from longshore.recover.service import Recoverer, Rules
+
+    stack = settings()
+    policy = read_retry_policy(load_config(stack.config).get("recover"))
+    return Recoverer(_recover_ports(), Rules(policy, stack.mode, stack.passable_role_arns))
+
+
+def _recover_ports() -> RecoverPorts:
+    from random import SystemRandom
+
+    from longshore.aws.launchers import Launchers
+    from longshore.aws.log_events import LogStreams
+    from longshore.aws.network import NetworkInterfaces
+    from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveries
+    from longshore.aws.tasks import EcsTasks
+    from longshore.recover.ports import Ports as RecoverPorts
+
+    stack = settings()
+    return RecoverPorts(
+        tasks=EcsTasks(client("ecs"), _clock),
+        network=NetworkInterfaces(lambda: client("ec2")),
+        launchers=Launchers(lambda: client("scheduler"), lambda: client("events")),
+        logs=LogStreams(lambda region: client("logs", region)),
+        recipes=LedgerRecipes(table(), _clock),
+        recoveries=LedgerRecoveries(table(), _clock, stack.account, stack.region),
+        breakers=LedgerBreakers(table(), _clock),
+        switches=LedgerSwitches(table(), stack.account, stack.region),
+        postponer=_own_queue(),
+        publisher=bus(),
+        clock=_clock,
+        chance=SystemRandom().random,
     )
 
 

@@ -108,7 +108,7 @@ _FULL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("mode", sorted({*_STOP} - {"exit-0", "host-terminated", "host-stopped"}))
+@pytest.mark.parametrize("mode", sorted({*_STOP} - {"exit-0"}))
 def test_an_ending_is_diagnosed_as_what_it_is(shop: EcsAccount, mode: str) -> None:
     shop.ecs.register_task_definition(family="full", **_FULL)
     shop.simulator.fail_next("full", mode)

@@ -78,6 +78,7 @@ DETAILS: Mapping[Kind, Mapping[str, Any]] = {
         **_TIMES,
         "reason": "rolled-back-by-platform",
         "why": "tasks failed to start",
+        "evidence": ["3 tasks failed, the deployment circuit breaker trips at 3"],
         "log_tail": LOG,
     },
     Kind.DEPLOYMENT_SUPERSEDED: {**_DEPLOYMENT, **_TIMES, "reason": "raced", "resolved": {"api": OLD}},

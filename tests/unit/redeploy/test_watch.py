@@ -239,6 +239,20 @@ def test_a_rollback_by_the_platform_is_adopted_and_the_image_is_quarantined() ->
     assert world.told[-1] == "Deployment Held"
 
 
+@pytest.mark.parametrize("status", [RolloutStatus.ROLLED_BACK, RolloutStatus.FAILED])
+def test_a_failure_is_told_with_what_the_platform_answered_of_it(status: RolloutStatus) -> None:
+    world, arn = started()
+    rollout = str(deployment(world, arn).rollout)
+    counted = ("3 tasks failed",)
+    world.platform.rollouts[rollout] = Rollout(rollout, status, "breaker", alarms=("5xx",), evidence=counted)
+    world.deployment_changed(arn, "SERVICE_DEPLOYMENT_FAILED")
+    world.run(1)
+    told = [
+        each for each in world.publisher.published if each.kind in (Kind.DEPLOYMENT_FAILED, Kind.DEPLOYMENT_ROLLED_BACK)
+    ]
+    assert [told[0].detail[name] for name in ("why", "alarms", "evidence")] == ["breaker", ["5xx"], ["3 tasks failed"]]
+
+
 def test_a_finished_failure_is_taken_back_by_digest() -> None:
     world, arn = started()
     world.platform.end(arn, RolloutStatus.FAILED)

@@ -21,13 +21,13 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from longshore.errors import AmbiguousError, DeliveryError, ThrottledError, UpstreamError
+from longshore.notify.pacing import PATIENCE
 
 if TYPE_CHECKING:
     from longshore.ports import Clock
 
 RETRY_AFTER: Final = 30.0
 """Seconds to stay away after a 429 that does not say."""
-_LONGEST_RETRY_AFTER: Final = 3600.0
 _CONNECT_SECONDS: Final = 3.0
 _CHUNK: Final = 65_536
 _TRY_LATER: Final = frozenset({408, 425})
@@ -113,13 +113,13 @@ class Http:
         raise DeliveryError(f"http-{answer.status}", text)
 
     def retry_after(self, headers: Mapping[str, str]) -> float:
-        """Seconds to stay away: from Retry-After in either form (RFC 9110 10.2.3), at least 1, at most an hour."""
+        """Seconds to stay away: from Retry-After in either form (RFC 9110 10.2.3), at least 1, at most PATIENCE."""
         value = headers.get("retry-after", "").strip()
         try:
             seconds = float(value) if value[:1].isdigit() else self._until(value)
         except (ValueError, TypeError):  # the latter: a date without a zone
             return RETRY_AFTER
-        return min(max(seconds, 1.0), _LONGEST_RETRY_AFTER)
+        return min(max(seconds, 1.0), PATIENCE.total_seconds())
 
     def _until(self, date: str) -> float:
         return (parsedate_to_datetime(date) - self._clock.now()).total_seconds()
@@ -204,6 +204,8 @@ def _errors(host: str) -> Iterator[None]:
         raise AmbiguousError(f"{host}: TLS failed") from None
     except (HTTPError, OSError) as error:
         raise AmbiguousError(f"{host}: {_kind(error)} after the request was sent") from None
+    except ValueError:  # http.client quotes the header that it refuses
+        raise DeliveryError("invalid-request", f"{host}: a header holds what HTTP does not allow") from None
 
 
 def _kind(error: Exception) -> str:

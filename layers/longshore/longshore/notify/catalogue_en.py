@@ -212,6 +212,7 @@ _LINES = {
     "candidate": "[{container}: ]`{tag}`: {reason:key}",
     "why": "Why: {why}",
     "evidence": "{evidence}",
+    "summed-up": "{time} {what}[ (`{correlation}`)]",
     "redacted": "The log's tail has {count} redacted values.",
     "correlation": "Correlation `{correlation}`",
     "more": "… +{count} more",

@@ -274,6 +274,7 @@ _LINES = {
     "candidate": "[{container}: ]`{tag}`: {reason:key}",
     "why": "原因: {why}",
     "evidence": "{evidence}",
+    "summed-up": "{time} {what}[ (`{correlation}`)]",
     "redacted": "ログの末尾で {count} 件の値を伏せました。",
     "correlation": "相関 ID `{correlation}`",
     "more": "…ほか {count} 件",

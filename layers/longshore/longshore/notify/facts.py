@@ -99,6 +99,7 @@ _FIELDS: tuple[tuple[str, str, Form], ...] = (
     ("key", "key", clean),
     ("field", "field", clean),
     ("fix", "fix", clean),
+    ("hint", "fix", clean),
     ("by", "by", clean),
     ("actor", "by", clean),
     ("since", "since", shown_time),

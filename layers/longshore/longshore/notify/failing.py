@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from longshore.errors import AmbiguousError, DeliveryError, LongshoreError
+from longshore.errors import AmbiguousError, ConfigurationError, DeliveryError, LongshoreError
 from longshore.notify import outcomes
 from longshore.notify.fanout import fall_back
 from longshore.notify.messages import DESTINATION
@@ -29,7 +29,7 @@ def give_up(
 ) -> list[Outcome]:
     """Leaves the notices to the dead-letter queue and to the fallback, and says so. Doing it again does no harm."""
     said: list[Outcome] = []
-    name, now, why = thread.destination, ports.clock.now(), redact(why).text
+    name, now = thread.destination, ports.clock.now()
     for each in waiting:
         correlation = each.notice.correlation
         attributes = {"reason": reason, "destination": name, "correlation": correlation}
@@ -46,7 +46,9 @@ def give_up(
 
 
 def why_of(error: Exception) -> str:
-    """The error's own words if they are ours, else only its name: a library may quote the secret that it was given."""
+    """What may be told of an error: of one that is not ours its name alone, for a library may quote a secret."""
+    if isinstance(error, ConfigurationError):
+        return str(error)  # names a secret, never its value
     return redact(str(error)).text if isinstance(error, LongshoreError) else type(error).__name__
 
 

@@ -84,7 +84,7 @@ class FanOut:
     def observe(self, message: Message) -> list[Outcome]:
         """Who would be told; nothing is sent or written."""
         notice = read(message.body)
-        if notice is None or message.due:
+        if notice is None:
             return []
         would = sorted(route(notice, self._routing).to)
         return [outcomes.observed(notice.correlation, would=would, said=catalogue.say(notice.headline))]

@@ -60,20 +60,23 @@ MEANINGS: Mapping[Kind, Meaning] = {
     Kind.HOLD_SET: Meaning(WARNING, OPENED, 0, "hold", ("workload",), next="lifted"),
     Kind.HOLD_LIFTED: Meaning(OK, RESOLVED, 1, "hold", ("workload",)),
     Kind.CONFIGURATION_REJECTED: Meaning(
-        ERROR, OPENED, 0, "configuration", ("@account", "@region", "workload|file|key"), ("file", "key")
+        ERROR, OPENED, 0, "configuration", ("@account", "@region", "workload|file|key", "problem"), ("file", "key")
     ),
     Kind.CHANNEL_FAILED: Meaning(
         ERROR,
         OPENED,
         0,
         "channel",
-        ("@account", "@region", "destination|channel"),
+        ("@account", "@region", "destination|channel", "reason"),
         ("destination", "channel"),
         "fallback",
     ),
     Kind.EVENTS_MISSED: Meaning(INFO, RESOLVED, 0, "repository", ("repository",), next="caught-up"),
 }
 """Every kind that is told. `Redeploy Requested` is between Longshore's functions and concerns nobody."""
+
+RESTATED = frozenset({Kind.HOLD_SET})
+"""Openings that are each somebody's decision: with another reason they are news, though the thread is not over."""
 
 SOAKING = "soaking"
 """The stage of a deployment whose images run, and are watched: `Deployment Started` tells that too (decision 12)."""

@@ -254,7 +254,9 @@ def _links(envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
         found.append(console.deployments(cluster, service))
     found += _task_links(console, detail)
     found += _image_links(arn, detail)
-    found.append(console.logs(clean(detail.get("log_group"), 512), clean(detail.get("log_stream"), 512), at))
+    log = mapping(detail.get("log"))
+    group, stream = detail.get("log_group") or log.get("group"), detail.get("log_stream") or log.get("stream")
+    found.append(console.logs(clean(group, 512), clean(stream, 512), at))
     found += [console.alarm(clean(name, 255)) for name in items(detail.get("alarms"))[:_ALARMS]]
     yield from dict.fromkeys(link for link in found if link)
 
@@ -279,7 +281,7 @@ def _image_links(arn: str, detail: Detail) -> list[Link | None]:
 
 
 def _log(detail: Detail) -> str:
-    log = detail.get("log_tail") or detail.get("logs")
+    log = detail.get("log_tail") or detail.get("logs") or mapping(detail.get("log")).get("lines")
     if isinstance(log, list | tuple):
         return "\n".join(line for line in log if isinstance(line, str))
     return log if isinstance(log, str) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from longshore.errors import ConflictError
@@ -27,11 +27,17 @@ if TYPE_CHECKING:
     """`delivery.delivery`, which is handed in so that rendering is loaded where there is something to render."""
 
 
+def _patience(lease: datetime, now: datetime) -> timedelta:
+    """When to look again: the longer a claim lasts, the likelier whoever made it died, and only its end helps."""
+    held = now - (lease - LEASE)
+    return min(max(BUSY, held), lease - now)
+
+
 class Notifier:
     """Handles the messages of notify's queue."""
 
     def __init__(self, ports: Ports, routing: Routing, delivery: NewDelivery, *, observe: bool = False) -> None:
-        """`observe`: say what would be told, and tell nothing."""
+        """`observe`: say what would be told, and tell nothing but what an outbox held before."""
         self._ports = ports
         self._routing = routing
         self._delivery = delivery
@@ -41,9 +47,9 @@ class Notifier:
 
     def handle(self, message: Message) -> list[Outcome]:
         """One message. Raises TransientError when the ledger or the queue failed: then it is to come again."""
-        if self._observe:
-            return self._fanout.observe(message)
-        return self._deliver(message.due) if message.due else self._fanout.take(message)
+        if message.due:
+            return self._deliver(message.due)
+        return self._fanout.observe(message) if self._observe else self._fanout.take(message)
 
     def _deliver(self, due: Due) -> list[Outcome]:
         """Tells what waits, as far as it may be told now; what is left gets a copy of the message for later."""
@@ -57,7 +63,7 @@ class Notifier:
         if due.wake and due.wake > now:
             return self._later(due, due.wake, "early")
         if state.lease and state.lease > now:
-            return self._later(due._replace(wake=None), now + BUSY, "busy")
+            return self._later(due._replace(wake=None), now + _patience(state.lease, now), "busy")
         try:
             thread = self._ports.threads.save(replace(thread, state=replace(state, lease=now + LEASE, wake=None)))
         except ConflictError:

@@ -34,7 +34,7 @@ class Teller:
 
     def failed(self, destination: str, kind: str, reason: str, why: str, correlation: str) -> list[Outcome]:
         """A channel will not take notices: once an hour for each reason."""
-        detail = {"destination": destination, "channel_type": kind, "why": redact(why).text[:_SHOWN]}
+        detail = {"destination": destination, "channel_type": kind, "why": why[:_SHOWN]}
         outcome = Outcome("hold", reason, correlation, kind=Kind.CHANNEL_FAILED, detail=detail)
         span = _CONFIGURATION if reason == UNHEARD else _CHANNEL
         return [self._once(f"channel/{destination}/{reason}", outcome, span)]
@@ -43,8 +43,8 @@ class Teller:
         """The configuration names what there is not: once a day for each problem."""
         said = []
         for problem in dict.fromkeys(problems):
-            said_of_it = {"key": problem.key, "problem": problem.problem, "fix": problem.fix}
-            detail = {name: redact(text).text[:_SHOWN] for name, text in said_of_it.items()}
+            wrong = redact(problem.problem).text
+            detail = {"key": problem.key, "problem": wrong[:_SHOWN], "fix": problem.fix[:_SHOWN]}
             outcome = Outcome("hold", "invalid", correlation, kind=Kind.CONFIGURATION_REJECTED, detail=detail)
             what = hashlib.sha256(str(problem).encode()).hexdigest()[:32]
             said.append(self._once(f"configuration/{what}", outcome, _CONFIGURATION))
