@@ -12,7 +12,7 @@ from longshore_local.demo.play import Played, play
 from longshore_local.demo.scenarios import SCENARIOS
 from longshore_local.demo.stage import Stage
 
-NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog"]
+NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog", "replace", "left-alone"]
 TOLD = {
     "push": ["CI pushes shop/web:prod", "[moved]", "is complete", "verified"],
     "rollback": ["web exited with 1", "rolling back", "ECS rolled it back", "is quarantined", "[quarantined]"],
@@ -21,6 +21,8 @@ TOLD = {
     "semver": ["[newer]", "only this changes: web = shop/web:1.5.0", "shop/proxy:3.1.0"],
     "coalesce": ["build 3", "build 4", "build 5", "[deployment-in-progress]"],
     "watchdog": ["not healthy at the deadline", "rolled back at its deadline"],
+    "replace": ["OutOfMemoryError", "[idempotent]", "runs etl again, attempt 2, with other overrides.memory", "2048 MiB"],
+    "left-alone": ["CannotPullContainerError", "leaves it alone", "[not-mended]", "0 tasks of report run"],
 }
 
 
