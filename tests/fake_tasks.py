@@ -21,6 +21,7 @@ from longshore.tasks import Task
 
 if TYPE_CHECKING:
     from longshore.ports import Clock
+    from longshore.recover.firing import Timetable
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
@@ -51,8 +52,9 @@ class FakeTasks:
         return next(iter(self.survey(cluster, [arn])), None)
 
     def survey(self, cluster: str, arns: Sequence[str]) -> Sequence[Task]:
-        """See `ports.Tasks.survey`."""
-        found = [self._tasks[arn] for arn in arns if arn in self._tasks]
+        """See `ports.Tasks.survey`; ECS takes ids of tasks as well."""
+        ids = {arn.rpartition("/")[2]: arn for arn in self._tasks}
+        found = [self._tasks[arn] for each in arns if (arn := ids.get(each, each)) in self._tasks]
         return [Task.read(copy.deepcopy(each)) for each in found if each["clusterArn"] == cluster]
 
     def of_family(self, cluster: str, family: str) -> Sequence[Task]:
@@ -291,6 +293,8 @@ class FakeLaunchers:
     def __init__(self) -> None:
         self.of_schedules: dict[str, list[dict[str, Any]]] = {}
         self.of_rules: dict[str, list[dict[str, Any]]] = {}
+        self.times: dict[str, Timetable] = {}
+        self.asked_times = 0
 
     def schedules(self, name: str) -> Sequence[Mapping[str, Any]]:
         """See `ports.Launchers.schedules`."""
@@ -299,6 +303,18 @@ class FakeLaunchers:
     def rules(self, name: str) -> Sequence[Mapping[str, Any]]:
         """See `ports.Launchers.rules`."""
         return self.of_rules.get(name, [])
+
+    def schedule_times(self, name: str) -> Sequence[Timetable]:
+        """See `ports.Launchers.schedule_times`."""
+        return self._timed(name, self.schedules(name))
+
+    def rule_times(self, name: str) -> Sequence[Timetable]:
+        """See `ports.Launchers.rule_times`."""
+        return self._timed(name, self.rules(name))
+
+    def _timed(self, name: str, targets: Sequence[Mapping[str, Any]]) -> Sequence[Timetable]:
+        self.asked_times += 1
+        return [self.times[name]._replace(targets=targets)] if name in self.times else []
 
 
 class FakeLogs:

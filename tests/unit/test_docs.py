@@ -18,6 +18,8 @@ from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveri
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.aws.threads import LedgerThreads, LedgerTurns
+from longshore.aws.troubles import LedgerTroubles
+from longshore.aws.watched import LedgerDrains, LedgerRefused, LedgerWatches
 from longshore.decisions import Reason, Verdict
 from longshore.errors import AccessDeniedError, AmbiguousError, ConfigurationError, ThrottledError, UpstreamError
 from longshore.events import Event, Kind, RedeployRequested, SweepDue
@@ -29,8 +31,11 @@ from longshore.notify.telling import UNHEARD
 from longshore.notify.threads import Call, State, Thread, Waiting
 from longshore.ports import Good, Head
 from longshore.recover.breaker import Breaker
+from longshore.recover.hosts import Drains, Watch
 from longshore.recover.recipe import LaunchRecipe
 from longshore.recover.recovery import Attempt, AttemptKind, AttemptState, Failure, Recovery
+from longshore.recover.refused_tasks import RefusedLaunch
+from longshore.recover.troubles import ONCE, Trouble
 from longshore.redeploy.decide import Candidate, Current, decide
 from longshore.redeploy.pacing import Pacing
 from longshore.redeploy.policy import Options, Write, parse_policy
@@ -166,6 +171,8 @@ def written() -> list[dict[str, Any]]:
     LedgerSwitches(table, "123456789012", "eu-west-1").count("all", NOW, 1)
     _write_notices(table)
     _write_recoveries(table)
+    _write_troubles(table)
+    _write_upkeep(table)
     return recorder.items
 
 
@@ -177,6 +184,18 @@ def _write_recoveries(table: Table) -> None:
     recovery = Recovery(task, "etl", "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", NOW, attempts=(launched,))
     LedgerRecoveries(table, _Clock(), "123456789012", "eu-west-1").save(recovery)
     LedgerBreakers(table, _Clock()).save(recovery.cluster, "etl", Breaker(failures=1))
+
+
+def _write_troubles(table: Table) -> None:
+    trouble = Trouble(ARN, "LOOP#ecs-svc/1").begun(NOW, ONCE, {})
+    LedgerTroubles(table, _Clock(), "123456789012", "eu-west-1").save(trouble)
+
+
+def _write_upkeep(table: Table) -> None:
+    cluster, task = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", "arn:aws:ecs:eu-west-1:123456789012:task/prod/r"
+    LedgerWatches(table, _Clock(), "123456789012", "eu-west-1").save(Watch("agent x", NOW))
+    LedgerDrains(table, _Clock()).save(Drains(cluster, {"i-1": NOW}))
+    LedgerRefused(table, _Clock()).put(RefusedLaunch(task, cluster, "etl", "events-rule/x", "AGENT", NOW))
 
 
 def _write_notices(table: Table) -> None:

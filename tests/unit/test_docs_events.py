@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -22,7 +22,11 @@ from longshore.ports import Good
 from longshore.workloads import Hold, RolloutStatus
 from longshore_local.patterns import compile_pattern
 from tests.notify_world import MemoryThreads
+from tests.recover_stories import STORIES as RECOVER_STORIES
 from tests.world import WEB, World, digest, one_service
+
+if TYPE_CHECKING:
+    from tests.recover_world import RecoverWorld
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
@@ -39,7 +43,11 @@ def name_of(kind: Kind) -> str:
 def published_kinds() -> set[Kind]:
     """The kinds that the capabilities name in their code."""
     package = ROOT / "layers" / "longshore" / "longshore"
-    sources = [*(package / "redeploy").glob("*.py"), package / "notify" / "telling.py"]
+    sources = [
+        *(package / "redeploy").glob("*.py"),
+        *(package / "recover").glob("*.py"),
+        package / "notify" / "telling.py",
+    ]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Kind"}
     return {Kind[name] for name in named}
@@ -219,7 +227,8 @@ def misconfigured() -> World:
     return world
 
 
-STORIES: tuple[Callable[[], World], ...] = (
+STORIES: tuple[Callable[[], World | RecoverWorld], ...] = (
+    *RECOVER_STORIES,
     planned,
     held,
     never_whole,
@@ -251,7 +260,7 @@ class _Entries:
         return {}
 
 
-def on_the_bus(world: World) -> list[tuple[Kind, dict[str, Any]]]:
+def on_the_bus(world: World | RecoverWorld) -> list[tuple[Kind, dict[str, Any]]]:
     """What a rule on the bus would see of all that was announced."""
     entries = _Entries()
     Bus(lambda: entries, "longshore", world.clock).publish(world.publisher.published)
@@ -262,7 +271,7 @@ def on_the_bus(world: World) -> list[tuple[Kind, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_what_is_announced_holds_the_schema(story: Callable[[], World]) -> None:
+def test_what_is_announced_holds_the_schema(story: Callable[[], World | RecoverWorld]) -> None:
     told = on_the_bus(story())
     assert told
     assert [(kind.value, found) for kind, detail in told if (found := problems(kind, detail))] == []
@@ -308,6 +317,34 @@ def test_a_later_stage_has_a_sample_and_its_own_members() -> None:
     assert problems(Kind.DEPLOYMENT_STARTED, {**soaking, "stage": "rolling"})
     told = {d["stage"] for story in STORIES for kind, d in on_the_bus(story()) if kind is Kind.DEPLOYMENT_STARTED}
     assert told == {"rolling", "soaking"}
+
+
+OTHERS = ("task-failed-left-alone", "task-failed-observed", "crash-loop-opened-family")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_further_samples_hold_the_schema_of_their_kind(name: str) -> None:
+    sample = json.loads((SAMPLES / "longshore" / f"{name}.json").read_text(encoding="utf-8"))
+    assert problems(Kind(sample["detail-type"]), sample["detail"]) == []
+
+
+def test_every_reason_and_class_of_recover_is_explained() -> None:
+    """In its page, by code; what was told in the stories and in the samples."""
+    page = (ROOT / "docs" / "recover.md").read_text(encoding="utf-8")
+    told = [each for story in RECOVER_STORIES for each in on_the_bus(story())]
+    rows = set(re.findall(r"^\| `?([A-Za-z0-9-]+)`? \| ", page, re.M))
+    own = {"launched", "recovered"}  # of `Task Replaced` and `Crash Loop Resolved`, which their schemas list
+    for kind, detail in told:
+        if kind is not Kind.REDEPLOY_REQUESTED:
+            assert detail["reason"] in rows | own, (kind, detail["reason"])
+            assert detail.get("class", "Z") in rows, (kind, detail["class"])
+
+
+def test_samples_of_one_incident_share_its_root() -> None:
+    names = ("task-failed", "task-replaced", "task-given-up")
+    samples = [json.loads((SAMPLES / "longshore" / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+    assert len({sample["detail"]["root_task"] for sample in samples}) == 1
+    assert sorted(samples, key=lambda sample: str(sample["time"])) == samples
 
 
 def test_a_schema_refuses_what_the_page_rules_out() -> None:

@@ -14,7 +14,27 @@ from longshore_config.durations import seconds
 if TYPE_CHECKING:
     from longshore_config.document import Document, KeyPath
 
-_DURATIONS = frozenset({"base", "max", "stable", "max_age", "deadline", "half_open_after"})
+_DURATIONS = frozenset(
+    {
+        "base",
+        "max",
+        "stable",
+        "max_age",
+        "deadline",
+        "half_open_after",
+        "within",
+        "ran",
+        "slow_within",
+        "quiet",
+        "again",
+        "retirement_before",
+    }
+)
+_READERS = (
+    ("longshore.recover.rules", "read_retry_policy"),
+    ("longshore.recover.loop_policy", "read_crash_loop_policy"),
+    ("longshore.recover.upkeep_rules", "read_upkeep_policy"),
+)
 _PART = re.compile(r"[^.\[\]]+")
 
 
@@ -36,11 +56,12 @@ def retry_problems(document: Document) -> list[Problem]:
 def _unread(document: Document, section: dict[str, Any]) -> Iterator[Problem]:
     if find_spec("longshore") is None:
         return
-    try:
-        import_module("longshore.recover.rules").read_retry_policy(compiled_retries(section))
-    except import_module("longshore.errors").ConfigurationError as error:
-        path = tuple(int(part) if part.isdecimal() else part for part in _PART.findall(error.key))
-        yield _problem(document, path, error.problem, error.fix)
+    for module, reader in _READERS:
+        try:
+            getattr(import_module(module), reader)(compiled_retries(section))
+        except import_module("longshore.errors").ConfigurationError as error:
+            path = tuple(int(part) if part.isdecimal() else part for part in _PART.findall(error.key))
+            yield _problem(document, path, error.problem, error.fix)
 
 
 def _unreachable(document: Document, rules: list[Any]) -> Iterator[Problem]:

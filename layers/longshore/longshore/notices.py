@@ -59,13 +59,14 @@ class Text:
 class Fact:
     """One labelled value: the label is a key of the catalogue, the value raw text.
 
-    `code` asks for a fixed-width face, `short` allows two to a line.
+    `code` asks for a fixed-width face, `short` allows two to a line. `args` fill in a value that is itself an entry.
     """
 
     label: str
     value: str
     code: bool = False
     short: bool = True
+    args: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class Link(NamedTuple):

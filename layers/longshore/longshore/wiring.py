@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from longshore.notify.threads import Thread
     from longshore.outcomes import Outcome
     from longshore.ports import Clock
+    from longshore.recover.hosts import HostPorts
     from longshore.recover.ports import Ports as RecoverPorts
     from longshore.recover.reading import Message as RecoverMessage
     from longshore.recover.service import Recoverer
+    from longshore.recover.service_ports import ServicePorts
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
@@ -191,12 +193,63 @@ def watcher() -> Watcher:
 @uncollected()
 def recoverer() -> Recoverer:
     """The use case of `functions/recover.py`."""
+    from longshore.aws.watched import LedgerRefused
+    from longshore.recover.care import recoverer as whole
+    from longshore.recover.incidents import Rules
+    from longshore.recover.loop_policy import read_crash_loop_policy
+    from longshore.recover.platform import Platform
+    from longshore.recover.refused_tasks import with_refused
     from longshore.recover.rules import read_retry_policy
-    from longshore.recover.service import Recoverer, Rules
+    from longshore.recover.upkeep_rules import read_upkeep_policy
 
     stack = settings()
-    policy = read_retry_policy(load_config(stack.config).get("recover"))
-    return Recoverer(_recover_ports(), Rules(policy, stack.mode, stack.passable_role_arns))
+    section = load_config(stack.config).get("recover")
+    rules = Rules(read_retry_policy(section), stack.mode, stack.passable_role_arns)
+    refused = LedgerRefused(table(), _clock)
+    ports = with_refused(_recover_ports(), refused)
+    platform = Platform(ports, _host_ports(), refused, rules, read_upkeep_policy(section))
+    return whole(
+        ports,
+        _service_ports(),
+        rules,
+        read_crash_loop_policy(section),
+        platform.handlers,
+        [platform.stale_instances.sweep],
+    )
+
+
+def _host_ports() -> HostPorts:
+    from longshore.aws.instances import EcsInstances, Machines
+    from longshore.aws.service_discovery import CloudMap, EcsServiceFacts
+    from longshore.aws.watched import LedgerDrains, LedgerWatches
+    from longshore.recover.hosts import HostPorts
+
+    stack = settings()
+    ecs = client("ecs")
+    partition = stack.queue_arn.split(":")[1]
+    return HostPorts(
+        instances=EcsInstances(ecs),
+        hosts=Machines(lambda: client("ec2"), lambda: client("ssm")),
+        services=EcsServiceFacts(ecs),
+        registries=CloudMap(lambda: client("servicediscovery"), f"arn:{partition}:ecs:{stack.region}:{stack.account}"),
+        watches=LedgerWatches(table(), _clock, stack.account, stack.region),
+        drains=LedgerDrains(table(), _clock),
+    )
+
+
+def _service_ports() -> ServicePorts:
+    from longshore.aws.inventory import EcrImages, EcsInventory, EcsServiceStates
+    from longshore.aws.troubles import LedgerTroubles, LedgerWatched
+    from longshore.recover.service_ports import ServicePorts
+
+    stack = settings()
+    return ServicePorts(
+        services=EcsServiceStates(client("ecs")),
+        images=EcrImages(lambda: client("ecr")),
+        troubles=LedgerTroubles(table(), _clock, stack.account, stack.region),
+        inventory=EcsInventory(client("ecs")),
+        watched=LedgerWatched(table(), stack.account, stack.region),
+    )
 
 
 def _recover_ports() -> RecoverPorts:

@@ -14,7 +14,7 @@ import pytest
 from longshore.notify.catalogue import LANGUAGES
 from longshore.notify.kinds import MEANINGS, slug
 from longshore.notify.render.dispatch import CHANNELS, render
-from tests.unit.notify.render_samples import DETAILS, sample, soaking, way_back
+from tests.unit.notify.render_samples import DETAILS, FURTHER, further, sample, soaking, way_back
 
 if TYPE_CHECKING:
     from longshore.events import Kind
@@ -43,7 +43,7 @@ def path(channel: str, language: str, name: str) -> Path:
 
 
 def cases() -> list[tuple[str, str, str]]:
-    names = [*(slug(kind) for kind in MEANINGS), "way-back", "deployment-started-soaking"]
+    names = [*(slug(kind) for kind in MEANINGS), "way-back", "deployment-started-soaking", *FURTHER]
     return [
         (channel, language, name)
         for channel in CHANNELS
@@ -57,6 +57,8 @@ def told(name: str) -> tuple[Notice, Life]:
     kinds: dict[str, Kind] = {slug(kind): kind for kind in MEANINGS}
     if name in kinds:
         return sample(kinds[name])
+    if name in FURTHER:
+        return further(name)
     return way_back() if name == "way-back" else soaking()
 
 

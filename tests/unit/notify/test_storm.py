@@ -186,12 +186,9 @@ def test_a_summary_is_an_incident_of_its_own_that_nothing_ends() -> None:
     flood(world, storm.LIMIT, "Deployment Started")
     world.publish("Deployment Succeeded", correlation="last", reason="verified")
     world.run()
-    (data,) = [
-        each.rendered.body["data"]  # type: ignore[index,call-overload]
-        for each in world["hook"].messages.values()
-        if "/storm/" in each.key
-    ]
-    assert (data["thread"].partition("/")[0], data["phase"]) == ("storm", "opened")
+    (body,) = [each.rendered.body for each in world["hook"].messages.values() if "/storm/" in each.key]
+    assert isinstance(body, dict)
+    assert (body["data"]["thread"].partition("/")[0], body["data"]["phase"]) == ("storm", "opened")
 
 
 def test_an_alert_is_never_summed_up() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from longshore.recover.recipe import LaunchRecipe, Network, Provider
 from longshore.recover.recording import Recorder
+from longshore.recover.retry import RetryPolicy
 from longshore.recover.sources import Interface
 from tests.fake_tasks import ARN, CLUSTER
 from tests.recover_world import AUTO, RecoverWorld
@@ -167,3 +168,71 @@ def test_environment_of_overrides_is_never_kept() -> None:
     recorder.seen(task)
     recorder.recipe(task)
     assert "s3cr3t-value" not in str(world.recipes.kept)
+
+
+# -- the last resort --------------------------------------------------------------------------------------------------
+
+DECLARED = RetryPolicy(networks=(("et*", Network(("subnet-x", "subnet-y"), ("sg-9",), True)),))
+
+
+def ended(world: RecoverWorld, **members: Any) -> Task:
+    """A task that ended before anybody saw it."""
+    task = started(world, **members)
+    world.tasks.end(task.arn)
+    return described(world, task.arn)
+
+
+def test_the_operators_network_is_the_last_resort() -> None:
+    world = RecoverWorld()
+    task = ended(world)
+    recorder = Recorder(world.ports, DECLARED)
+    recipe = recorder.recipe(task)
+    assert recipe.network == Network(("subnet-x", "subnet-y"), ("sg-9",), True)
+    assert recipe.sources == {"task", "configuration"}
+    assert Recorder(world.ports).recipe(task) == recipe, "the next look finds the same"
+
+
+def test_what_anything_else_tells_comes_before_the_operators_network() -> None:
+    world = RecoverWorld()
+    recorder = Recorder(world.ports, DECLARED)
+    living = started(world)
+    recorder.seen(living)
+    assert recorder.recipe(living).network == Network(("subnet-a",), ("sg-1",), False, chosen=True)
+    world.launchers.of_schedules["nightly"] = [{"Arn": CLUSTER, "EcsParameters": PARAMETERS}]
+    scheduled = ended(world, startedBy="chronos-schedule/nightly")
+    assert recorder.recipe(scheduled).network == Network(("subnet-a", "subnet-b"), ("sg-1",), True)
+
+
+@pytest.mark.parametrize("mode", ["bridge", "host", "none"])
+def test_a_task_without_an_interface_of_its_own_gets_no_network(mode: str) -> None:
+    world = RecoverWorld()
+    world.sending = False
+    arn = world.tasks.run(world.tasks.define(tags=AUTO, networkMode=mode), attachments=[])
+    assert Recorder(world.ports, DECLARED).recipe(described(world, arn)).network is None
+
+
+def test_another_familys_network_is_not_borrowed() -> None:
+    world = RecoverWorld()
+    policy = RetryPolicy(networks=(("web", Network(("subnet-x",))),))
+    assert Recorder(world.ports, policy).recipe(ended(world)).network is None
+
+
+# -- families that did not opt in ---------------------------------------------------------------------------------------
+
+
+def test_nothing_is_read_or_kept_for_what_did_not_opt_in() -> None:
+    world = RecoverWorld()
+    task = started(world, {})
+    world.tasks.end(task.arn)
+    world.steps.clear()
+    recipe = Recorder(world.ports).presumed(described(world, task.arn))
+    assert recipe.network is not None
+    assert recipe.network.subnets == ("subnet-a",)
+    assert world.recipes.kept == {}
+    assert not [step for step in world.steps if step.startswith(("FakeNetwork", "FakeRecipes"))]
+
+
+def test_what_would_not_have_been_known_is_not_presumed() -> None:
+    world = RecoverWorld()
+    task = started(world, {}, attachments=[])
+    assert Recorder(world.ports).presumed(task).network is None

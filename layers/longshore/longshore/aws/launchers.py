@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from longshore.aws.errors import aws_errors
 from longshore.errors import GoneError
+from longshore.recover.firing import Timetable
 
 _GONE = ("ResourceNotFoundException",)
 
@@ -20,20 +22,26 @@ class Launchers:
 
     def schedules(self, name: str) -> Sequence[Mapping[str, Any]]:
         """The targets of every schedule of this name: a name is unique only within its group."""
+        return [each["Target"] for each in self._found(name)]
+
+    def schedule_times(self, name: str) -> Sequence[Timetable]:
+        """When each of them fires."""
+        return [_timetable(each) for each in self._found(name)]
+
+    def _found(self, name: str) -> Iterator[Mapping[str, Any]]:
         scheduler = self._scheduler()
-        found = []
+        groups = []
         with aws_errors():
             for page in scheduler.get_paginator("list_schedules").paginate(NamePrefix=name):
-                found += [each["GroupName"] for each in page["Schedules"] if each["Name"] == name]
-        return [t for group in found if (t := self._schedule(scheduler, group, name)) is not None]
-
-    def _schedule(self, scheduler: Any, group: str, name: str) -> Mapping[str, Any] | None:
-        try:
-            with aws_errors(gone=_GONE):
-                target: Mapping[str, Any] = scheduler.get_schedule(GroupName=group, Name=name)["Target"]
-        except GoneError:
-            return None
-        return target if "EcsParameters" in target else None
+                groups += [each["GroupName"] for each in page["Schedules"] if each["Name"] == name]
+        for group in groups:
+            try:
+                with aws_errors(gone=_GONE):
+                    found: Mapping[str, Any] = scheduler.get_schedule(GroupName=group, Name=name)
+            except GoneError:
+                continue
+            if "EcsParameters" in found["Target"]:
+                yield found
 
     def rules(self, name: str) -> Sequence[Mapping[str, Any]]:
         """The targets of a rule of the default bus, where schedules live, that start tasks."""
@@ -49,3 +57,29 @@ class Launchers:
                 request["NextToken"] = answer["NextToken"]
         except GoneError:
             return []
+
+    def rule_times(self, name: str) -> Sequence[Timetable]:
+        """When the rule fires, if it does so by the clock; schedule expressions of rules are in UTC."""
+        try:
+            with aws_errors(gone=_GONE):
+                rule = self._events().describe_rule(Name=name)
+        except GoneError:
+            return []
+        if not rule.get("ScheduleExpression"):
+            return []
+        enabled = rule.get("State", "ENABLED") != "DISABLED"
+        return [Timetable(self.rules(name), rule["ScheduleExpression"], enabled=enabled)]
+
+
+def _timetable(schedule: Mapping[str, Any]) -> Timetable:
+    window = schedule.get("FlexibleTimeWindow") or {}
+    flexible = window.get("Mode") == "FLEXIBLE"
+    return Timetable(
+        targets=[schedule["Target"]],
+        expression=schedule["ScheduleExpression"],
+        zone=schedule.get("ScheduleExpressionTimezone") or "UTC",
+        enabled=schedule.get("State", "ENABLED") != "DISABLED",
+        window=timedelta(minutes=window.get("MaximumWindowInMinutes", 0) if flexible else 0),
+        starts=schedule.get("StartDate"),
+        ends=schedule.get("EndDate"),
+    )

@@ -24,8 +24,19 @@ def _task_key(arn: str) -> str:
     return f"TASK#{arn}"
 
 
+def recorded_key(account: str, region: str) -> str:
+    """The partition that lists the tasks of an account and Region whose launch is recorded."""
+    return f"RECIPES#{account}/{region}"
+
+
+def _place(arn: str) -> tuple[str, str]:
+    """Account and Region of an ARN."""
+    parts = arn.split(":")
+    return parts[4], parts[3]
+
+
 class LedgerRecipes:
-    """How tasks were launched: TASK#<arn> / RECIPE."""
+    """How tasks were launched: TASK#<arn> / RECIPE; whose is known: RECIPES#<account>/<region> / <arn>."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -39,11 +50,13 @@ class LedgerRecipes:
     def put(self, task: str, recipe: LaunchRecipe) -> None:
         """Records it."""
         expires = expiry(self._clock.now(), _RECIPES_KEEP)
+        self._table.put({"pk": recorded_key(*_place(task)), "sk": task, "expires": expires})
         self._table.put({"pk": _task_key(task), "sk": "RECIPE", "recipe": recipe.as_json(), "expires": expires})
 
     def forget(self, task: str) -> None:
         """Deletes it."""
         self._table.delete(_task_key(task), "RECIPE")
+        self._table.delete(recorded_key(*_place(task)), task)
 
 
 class LedgerRecoveries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from longshore.decisions import Reason
+from longshore.notify.catalogue_en_recover import RECOVER
 
 _HEADLINES = {
     "deployment-planned": "🔎 *{subject}*[ · {environment}]: would deploy[ `{version}`]",
@@ -25,13 +26,6 @@ _HEADLINES = {
     "deployment-rolled-back.rollback": "🆘 *{subject}*[ · {environment}]: the way back[ to `{version}`] failed"
     " and was undone[ after {duration}]",
     "deployment-superseded": "⏭️ *{subject}*[ · {environment}]:[ `{version}`] superseded, {reason:key}",
-    "task-failed": "🔴 *{subject}*[ · {environment}]: task failed[, {cause}]",
-    "task-replaced": "🟡 *{subject}*[ · {environment}]: task replaced[, attempt {attempt}][, {cause}]",
-    "task-replacement-refused": "🟠 *{subject}*[ · {environment}]: task not replaced[, {cause}]",
-    "task-given-up": "🔴 *{subject}*[ · {environment}]: given up[ at attempt {attempt}][, {cause}]",
-    "crash-loop-opened": "🔴 *{subject}*[ · {environment}]: crash loop[, {count} stops][, {cause}]",
-    "crash-loop-resolved": "✅ *{subject}*[ · {environment}]: crash loop over[ after {duration}]",
-    "retirement-announced": "🛠️ *{subject}*[ · {environment}]: AWS retires what runs it[ on {due}]",
     "image-mirrored": "📦 *{subject}*: mirrored[ `{version}`][ from {upstream}]",
     "mirror-failed": "🟠 *{subject}*: mirroring failed[ for `{version}`][ from {upstream}]",
     "mirror-reported": "📊 *{subject}*: mirror report",
@@ -60,13 +54,6 @@ _KINDS = {
     "deployment-failed": "deployment failed",
     "deployment-rolled-back": "deployment rolled back",
     "deployment-superseded": "deployment superseded",
-    "task-failed": "task failed",
-    "task-replaced": "task replaced",
-    "task-replacement-refused": "task not replaced",
-    "task-given-up": "given up",
-    "crash-loop-opened": "crash loop",
-    "crash-loop-resolved": "crash loop over",
-    "retirement-announced": "retirement announced",
     "image-mirrored": "image mirrored",
     "mirror-failed": "mirroring failed",
     "mirror-reported": "mirror report",
@@ -234,5 +221,6 @@ ENGLISH: Mapping[str, str] = {
     **_keyed("fact", _FACTS),
     **_keyed("link", _LINKS),
     **_keyed("line", _LINES),
+    **RECOVER,
 }
 """Every entry in English."""

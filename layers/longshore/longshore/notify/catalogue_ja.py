@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from longshore.notify.catalogue_ja_recover import RECOVER
+
 _HEADLINES = {
     "deployment-planned": "🔎 *{subject}* [({environment}) ]に[ `{version}` を]デプロイする予定です",
     "deployment-held": "⏸️ *{subject}* [({environment}) ]への[ `{version}` の]デプロイを保留: {reason:key}",
@@ -25,13 +27,6 @@ _HEADLINES = {
     "deployment-rolled-back.rollback": "🆘 *{subject}* [({environment}) ]を[ `{version}` に]戻す処理が失敗し、"
     "取り消されました[ ({duration} 経過)]",
     "deployment-superseded": "⏭️ *{subject}* [({environment}) ]の[ `{version}` は]置き換えられました: {reason:key}",
-    "task-failed": "🔴 *{subject}* [({environment}) ]のタスクが失敗[: {cause}]",
-    "task-replaced": "🟡 *{subject}* [({environment}) ]のタスクを置き換えました[ ({attempt} 回目)][: {cause}]",
-    "task-replacement-refused": "🟠 *{subject}* [({environment}) ]のタスクは置き換えません[: {cause}]",
-    "task-given-up": "🔴 *{subject}* [({environment}) ]のタスクの再試行を断念[ ({attempt} 回試行)][: {cause}]",
-    "crash-loop-opened": "🔴 *{subject}* [({environment}) ]がクラッシュループ中[ (停止 {count} 回)][: {cause}]",
-    "crash-loop-resolved": "✅ *{subject}* [({environment}) ]のクラッシュループは解消[ ({duration} 後)]",
-    "retirement-announced": "🛠️ *{subject}* [({environment}) ]の実行基盤を AWS が廃止します[ ({due})]",
     "image-mirrored": "📦 *{subject}* [の `{version}` ]をミラーしました[ (元: {upstream})]",
     "mirror-failed": "🟠 *{subject}* [の `{version}` ]のミラーに失敗[ (元: {upstream})]",
     "mirror-reported": "📊 *{subject}* のミラー報告",
@@ -61,13 +56,6 @@ _KINDS = {
     "deployment-failed": "デプロイ失敗",
     "deployment-rolled-back": "ロールバック",
     "deployment-superseded": "デプロイの置き換え",
-    "task-failed": "タスク失敗",
-    "task-replaced": "タスク置き換え",
-    "task-replacement-refused": "タスク置き換えの拒否",
-    "task-given-up": "再試行の断念",
-    "crash-loop-opened": "クラッシュループ",
-    "crash-loop-resolved": "クラッシュループ解消",
-    "retirement-announced": "実行基盤の廃止予告",
     "image-mirrored": "イメージのミラー",
     "mirror-failed": "ミラー失敗",
     "mirror-reported": "ミラー報告",
@@ -296,5 +284,6 @@ JAPANESE: Mapping[str, str] = {
     **_keyed("fact", _FACTS),
     **_keyed("link", _LINKS),
     **_keyed("line", _LINES),
+    **RECOVER,
 }
 """Every entry in Japanese."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from longshore.events import Kind
 from longshore.images import ImageReference
 from longshore.notices import Fact
+from longshore.notify import recovery
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.fields import Detail, clean, duration, items, mapping, short_digest, shown_time
 
@@ -157,10 +159,11 @@ _CODE = frozenset(
 _LONG = frozenset({"cause", "evidence", "problem", "error", "fix", "roles", "alarms", "tags"})
 
 
-def facts(kind: Kind, detail: Detail, following: str) -> tuple[Fact, ...]:
-    """At most sixteen facts; `following` is the catalogue's entry for what happens next."""
+def facts(kind: Kind, detail: Detail, following: str, at: datetime) -> tuple[Fact, ...]:
+    """At most sixteen facts; `following` is the catalogue's entry for what happens next, `at` the event's time."""
     found: dict[str, Fact] = {}
-    for fact in _all(kind, detail, following):
+    told = _recovery(kind, detail, following, at) if kind in recovery.KINDS else _all(kind, detail, following)
+    for fact in told:
         found.setdefault(fact.label, fact)
     kept = list(found.values())
     last = [fact for fact in kept if fact.label == "fact.next"]
@@ -183,6 +186,14 @@ def _all(kind: Kind, detail: Detail, following: str) -> Iterator[Fact]:
     for member, label, form in _FIELDS:
         if text := form(detail.get(member)):
             yield Fact(f"fact.{label}", text, code=label in _CODE, short=label not in _LONG)
+    if following:
+        yield Fact("fact.next", f"next.{following}", short=False)
+
+
+def _recovery(kind: Kind, detail: Detail, following: str, at: datetime) -> Iterator[Fact]:
+    yield from recovery.facts(kind, detail)
+    yield from _all(kind, recovery.others(detail), "")
+    yield from recovery.following(kind, detail, at)
     if following:
         yield Fact("fact.next", f"next.{following}", short=False)
 

@@ -31,6 +31,8 @@ class Meaning(NamedTuple):
 
 _DEPLOYMENT = ("workload", "correlation")
 _TASK = ("root_task|task|workload|correlation",)
+_LOOP = ("workload|cluster", "family")
+_NAMED = ("workload_name", "family")
 _IMAGE = ("repository", "digest|tag")
 
 MEANINGS: Mapping[Kind, Meaning] = {
@@ -43,11 +45,13 @@ MEANINGS: Mapping[Kind, Meaning] = {
     Kind.DEPLOYMENT_ROLLED_BACK: Meaning(ERROR, FAILED, 4, "deployment", _DEPLOYMENT, next="new-push"),
     Kind.TASK_FAILED: Meaning(ERROR, OPENED, 0, "task", _TASK, ("family", "task")),
     Kind.TASK_REPLACED: Meaning(WARNING, RESOLVED, 1, "task", _TASK, ("family", "task")),
-    Kind.TASK_REPLACEMENT_REFUSED: Meaning(WARNING, FAILED, 1, "task", _TASK, ("family", "task")),
-    Kind.TASK_GIVEN_UP: Meaning(ERROR, FAILED, 2, "task", _TASK, ("family", "task")),
-    Kind.CRASH_LOOP_OPENED: Meaning(ERROR, OPENED, 0, "crash-loop", ("workload|family",), ("family",)),
-    Kind.CRASH_LOOP_RESOLVED: Meaning(OK, RESOLVED, 1, "crash-loop", ("workload|family",), ("family",)),
-    Kind.RETIREMENT_ANNOUNCED: Meaning(WARNING, OPENED, 0, "retirement", ("workload|task", "correlation"), ("family",)),
+    Kind.TASK_REPLACEMENT_REFUSED: Meaning(WARNING, FAILED, 1, "task", _TASK, ("family", "task"), "not-replaced"),
+    Kind.TASK_GIVEN_UP: Meaning(ERROR, FAILED, 2, "task", _TASK, ("family", "task"), "given-up"),
+    Kind.CRASH_LOOP_OPENED: Meaning(ERROR, OPENED, 0, "crash-loop", _LOOP, _NAMED),
+    Kind.CRASH_LOOP_RESOLVED: Meaning(OK, RESOLVED, 1, "crash-loop", _LOOP, _NAMED),
+    Kind.RETIREMENT_ANNOUNCED: Meaning(
+        WARNING, OPENED, 0, "retirement", ("workload|task|root_task", "correlation"), _NAMED
+    ),
     Kind.IMAGE_MIRRORED: Meaning(OK, RESOLVED, 1, "mirror", ("downstream", "tag"), ("downstream", "mirror")),
     Kind.MIRROR_FAILED: Meaning(ERROR, OPENED, 0, "mirror", ("downstream", "tag"), ("downstream", "mirror"), "retried"),
     Kind.MIRROR_REPORTED: Meaning(INFO, RESOLVED, 0, "mirror-report", ("correlation",), ("mirror",)),

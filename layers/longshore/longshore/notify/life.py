@@ -16,7 +16,10 @@ LABEL = 80
 REASON, WHY = "fact.reason", "fact.why"
 PASSING = frozenset(
     f"fact.{name}"
-    for name in ("deadline", "soaks-until", "next", "would", "now", "was", "serving", "missing", "retry-at", "duration")
+    for name in (
+        *("deadline", "soaks-until", "next", "would", "now", "was", "serving", "missing", "retry-at", "duration"),
+        "tasks",
+    )
 )
 """Facts that need no longer be true once their thread went on: only the latest notice's own are told."""
 

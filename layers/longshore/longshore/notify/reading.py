@@ -12,6 +12,7 @@ from longshore.envelopes import SOURCE
 from longshore.events import Kind, ecs_service
 from longshore.images import Repository
 from longshore.notices import Link, Notice, Phase, Severity, Text
+from longshore.notify import recovery
 from longshore.notify.facts import Moved, facts, moved, reason_key, version
 from longshore.notify.fields import Detail, clean, duration, first, items, mapping, moment, optional, shown_time
 from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, PRIORITIES, SOAKING, Meaning, entry, slug
@@ -38,7 +39,8 @@ def read(event: object) -> Notice | None:
     detail = {**detail, "correlation": clean(detail.get("correlation"), 256) or identity}
     meaning = _in_case(kind, MEANINGS[kind], detail)
     at = moment(envelope.get("time")) or moment(detail.get("ended")) or moment(detail.get("began")) or _EPOCH
-    log = tail(_log(detail)) if _log(detail) else None
+    told_log = kind not in recovery.KINDS or recovery.logged(kind, detail)
+    log = tail(_log(detail)) if told_log and _log(detail) else None
     return Notice(
         id=identity,
         kind=kind,
@@ -54,7 +56,7 @@ def read(event: object) -> Notice | None:
         channel=None if kind is Kind.CHANNEL_FAILED else optional(detail, "channel"),
         environment=first(detail, ("environment", "cluster"), 256) or _cluster(detail) or None,
         headline=_headline(kind, meaning, detail),
-        facts=facts(kind, {**detail, "cluster": detail.get("cluster") or _cluster(detail)}, meaning.next),
+        facts=facts(kind, {**detail, "cluster": detail.get("cluster") or _cluster(detail)}, meaning.next, at),
         details=tuple(_details(kind, detail, at, log.count if log else 0)),
         links=tuple(_links(envelope, detail, at)),
         log_tail=log.text if log else None,
@@ -77,6 +79,8 @@ def _kind(envelope: Mapping[str, Any]) -> Kind | None:
 def _in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
     """The kind's row, adjusted to the case at hand."""
     reason = clean(detail.get("reason"), 128)
+    if kind in recovery.KINDS:
+        return recovery.in_case(kind, meaning, detail)
     if kind is Kind.DEPLOYMENT_HELD:
         return meaning._replace(next=HELD_UNTIL.get(reason, "policy"))
     if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
@@ -125,11 +129,14 @@ def _headline(kind: Kind, meaning: Meaning, detail: Detail) -> Text:
         "attempt": clean(detail.get("attempt"), 16),
     }
     args |= {name: _number(detail.get(name)) for name in ("count", "new", "fixed")}
+    args |= recovery.headline(detail) if kind in recovery.KINDS else {}
     return Text(f"headline.{slug(kind)}{_variant(kind, detail)}", {name: text for name, text in args.items() if text})
 
 
 def _variant(kind: Kind, detail: Detail) -> str:
     reason = clean(detail.get("reason"), 128)
+    if kind in recovery.KINDS:
+        return recovery.variant(kind, detail)
     if kind is Kind.APPROVAL_DECIDED:
         return "" if _granted(detail) else ".refused"
     if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
@@ -161,7 +168,10 @@ def _subject(meaning: Meaning, detail: Detail) -> str:
     repository = _repository(detail)
     if repository and found == clean(detail.get("repository"), 512):
         return repository.name
-    return (found.rpartition("/")[2] if found.startswith("arn:") else found) or "Longshore"
+    if found.startswith("arn:"):
+        return found.rpartition("/")[2] or "Longshore"
+    cluster = clean(detail.get("cluster"), 256)  # a name may have it too, and it is told beside the subject
+    return found.removeprefix(f"{cluster}/").removesuffix(f" ({cluster})") or "Longshore"
 
 
 def _thread(meaning: Meaning, envelope: Detail, detail: Detail) -> str:
@@ -208,7 +218,9 @@ def _repository(detail: Detail) -> Repository | None:
 
 def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Iterator[Text]:
     yield Text("line.when", {"time": f"{at:%H:%M:%S} UTC", "what": entry(kind, _stage(kind, detail))})
-    if not _stage(kind, detail):  # else the thread has told it already
+    if kind in recovery.KINDS:
+        yield from recovery.lines(kind, detail)
+    elif not _stage(kind, detail):  # else the thread has told it already
         yield from _why(detail)
     if redactions:
         yield Text("line.redacted", {"count": str(redactions)})
@@ -262,9 +274,13 @@ def _links(envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
 
 
 def _task_links(console: Console, detail: Detail) -> list[Link | None]:
-    _, _, name = clean(detail.get("task"), 1024).partition(":task/")
-    cluster, _, task = name.rpartition("/")
-    return [console.task(cluster, task)]
+    found = []
+    for member in ("replacement", "task"):
+        _, _, name = clean(detail.get(member), 1024).partition(":task/")
+        cluster, _, task = name.rpartition("/")
+        link = console.task(cluster, task)
+        found.append(link._replace(label=f"link.{member}") if link else None)
+    return found
 
 
 def _image_links(arn: str, detail: Detail) -> list[Link | None]:

@@ -32,13 +32,13 @@ from longshore.recover.facts import (
     InstanceHealthChanged,
     InstanceInterrupted,
     Irrelevant,
-    LaunchRefused,
     PodTerminating,
     RetirementPlanned,
     ServiceActed,
     SweepDue,
     TaskChanged,
 )
+from longshore.recover.trail_events import api_call
 
 RETIREMENT = "AWS_ECS_TASK_PATCHING_RETIREMENT"
 
@@ -153,27 +153,6 @@ def _http_time(detail: Mapping[str, Any], key: str) -> datetime | None:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _api_call(_: Envelope, detail: Mapping[str, Any]) -> Fact:
-    if (detail.get("eventSource"), detail.get("eventName")) != ("ecs.amazonaws.com", "RunTask"):
-        return Irrelevant("not a RunTask")
-    asked = json_object(detail.get("requestParameters"), "detail.requestParameters")
-    answer = detail.get("responseElements")
-    failures = answer.get("failures") if isinstance(answer, dict) else None
-    reasons = [free_text(each, "reason", 300) for each in failures or [] if isinstance(each, dict)]
-    if error := free_text(detail, "errorCode", 128):
-        reasons.append(": ".join(filter(None, (error, free_text(detail, "errorMessage", 500)))))
-    if not any(reasons):
-        return Irrelevant("the RunTask was not refused")
-    return LaunchRefused(
-        cluster=free_text(asked, "cluster", 600) or "default",
-        definition=text(asked, "taskDefinition", where="detail.requestParameters"),
-        started_by=free_text(asked, "startedBy", 300),
-        group=free_text(asked, "group", 300),
-        failures=tuple(filter(None, reasons)),
-        request=free_text(detail, "eventID", 64),
-    )
-
-
 def _pod(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     at = optional_text(detail, "scheduledTerminationTime", "detail")
     return PodTerminating(
@@ -200,7 +179,7 @@ READERS: Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]] = {
     "EC2 Spot Instance Interruption Warning": _interrupted,
     "EC2 Instance Rebalance Recommendation": _rebalance,
     "AWS Health Event": _health,
-    "AWS API Call via CloudTrail": _api_call,
+    "AWS API Call via CloudTrail": api_call,
     "EKS Fargate Pod Scheduled Termination": _pod,
     "CloudFormation Stack Status Change": _stack_deployed,
 }

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from longshore.recover.hosts import Drains
 from longshore.recover.upkeep import UpkeepPolicy, Why
 
 if TYPE_CHECKING:
-    from longshore.recover.hosts import Cluster
+    from longshore.recover.hosts import Cluster, Drains
 
 
 def allowance(cluster: Cluster, policy: UpkeepPolicy) -> int:

@@ -97,7 +97,7 @@ class Caretaker:
         return outcomes + (act() if act else self._ask(message, mine, care.remedy, detail))
 
     def claimed(self, before: Trouble, opened: Trouble) -> Trouble | None:
-        """The trouble as it was to be recorded, or None when somebody else told it or acted first; their signs are kept."""
+        """The trouble, recorded so, or None when somebody else told it or acted first; signs of others are kept."""
         for left in reversed(range(_TRIES)):
             try:
                 return self._troubles.save(opened)

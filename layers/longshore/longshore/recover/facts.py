@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from longshore.recover.recipe import LaunchRecipe
 
 
 class TaskChanged(NamedTuple):
@@ -102,8 +105,19 @@ class RetirementPlanned(NamedTuple):
     ends: datetime | None
 
 
+class TaskLaunched(NamedTuple):
+    """CloudTrail saw a RunTask that started tasks: what it asked for, less its overrides, which may hold secrets."""
+
+    tasks: tuple[str, ...]
+    cluster: str
+    recipe: LaunchRecipe
+
+
 class LaunchRefused(NamedTuple):
-    """CloudTrail saw a RunTask that started nothing. Its parameters are not kept: they may hold secrets."""
+    """CloudTrail saw a RunTask that started nothing, or less than was asked for; `launched` is what it did start.
+
+    Its parameters are not kept: they may hold secrets.
+    """
 
     cluster: str
     definition: str
@@ -111,6 +125,7 @@ class LaunchRefused(NamedTuple):
     group: str
     failures: tuple[str, ...]
     request: str
+    launched: TaskLaunched | None = None
 
 
 class PodTerminating(NamedTuple):
@@ -175,6 +190,7 @@ Fact = (
     | InstanceHealthChanged
     | InstanceInterrupted
     | RetirementPlanned
+    | TaskLaunched
     | LaunchRefused
     | PodTerminating
     | ReplacementDue

@@ -85,8 +85,9 @@ def _missing(name: str, image: str, pinned: dict[str, Digest]) -> Missing | None
         declared = ImageReference.parse(image)
     except ValueError:
         return None
-    digest = pinned.get(f"{declared.host}/{declared.name}") or pinned.get(declared.name)
-    return Missing(name, declared, digest or declared.digest)
+    names = (f"{declared.host}/{declared.name}", declared.name, f"{declared.host}/library/{declared.name}")
+    digest = next((pinned[each] for each in names if each in pinned), declared.digest)
+    return Missing(name, declared, digest)
 
 
 def _bare(image: str) -> str:
@@ -100,7 +101,7 @@ def state_of(missing: Missing, images: Images, region: str) -> ImageState:
     repository = missing.declared.repository
     if repository is None or repository.region != region:
         return ImageState.ELSEWHERE
-    tag = missing.declared.tag or missing.declared.effective_tag
+    tag = None if missing.declared.digest else missing.declared.effective_tag
     try:
         if missing.digest and images.digest(repository, missing.digest):
             return ImageState.THERE
@@ -109,7 +110,7 @@ def state_of(missing: Missing, images: Images, region: str) -> ImageState:
         return ImageState.ELSEWHERE
     if current is None:
         return ImageState.GONE
-    return ImageState.MOVED if missing.digest and missing.declared.digest is None else ImageState.THERE
+    return ImageState.MOVED if missing.digest else ImageState.THERE
 
 
 def care_for_image(state: ImageState, owner: Owner) -> Care | None:

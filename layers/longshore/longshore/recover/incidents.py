@@ -96,7 +96,10 @@ class Incidents:
         return root
 
     def facts(self, incident: Incident) -> Facts:
-        """What a decision rests on; what only a replacement needs is not asked for where none may follow."""
+        """What a decision rests on; what only a replacement needs is not asked for where none may follow.
+
+        Of a family that did not opt in so much is asked that `would` is what happened had it done so.
+        """
         task = incident.task
         known = Facts(
             diagnosis=incident.diagnosis,
@@ -108,11 +111,12 @@ class Incidents:
             passable_roles=self._rules.passable_roles,
             ahead=not task.final,
         )
-        ours = opted_in(incident) and incident.diagnosis.owner.nobody
-        if not ours or self.decide(known).verdict is Verdict.NONE:
+        first, asked = self.decide(known), opted_in(incident)
+        told = first.verdict is Verdict.NONE or (not asked and first.would is None)
+        if told or not incident.diagnosis.owner.nobody:
             return known
         return known._replace(
-            recipe=self._recorder.recipe(task),
+            recipe=self._recorder.recipe(task) if asked else self._recorder.presumed(task),
             breaker=self._families.breaker(task),
             paused=self._families.paused(),
             instance=self._tasks.host(task.cluster, task.container_instance) if task.container_instance else "",

@@ -81,7 +81,7 @@ def _health(facts: Facts, instance: ContainerInstance) -> Why:
         return Why.RECOVERED
     if facts.repaired:
         return Why.AWS_REPAIRS
-    return Why.IMPAIRED_INSTANCE if RUNTIME in instance.failing else Why.NEEDS_HELP
+    return Why.IMPAIRED_INSTANCE if RUNTIME in instance.failing else Why.NOT_MENDED
 
 
 def _allowed(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from longshore.recover.hosts import HostPorts
     from longshore.recover.incidents import Rules
     from longshore.recover.ports import Ports
-    from longshore.recover.refused_launches import RefusedLog
+    from longshore.recover.refused_tasks import RefusedLog
     from longshore.recover.service import Handler
     from longshore.recover.upkeep import UpkeepPolicy
 
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 class Platform:
     """What looks after instances, retirements, registrations and refused launches.
 
-    `ports` are those of `refused_launches.with_refused`, and the same that the Recoverer has.
+    `ports` are those of `refused_tasks.with_refused`, and the same that the Recoverer has.
     """
 
     def __init__(self, ports: Ports, under: HostPorts, refused: RefusedLog, rules: Rules, policy: UpkeepPolicy) -> None:
         mode = rules.mode
-        replacer = Replacer(ports, rules, Recorder(ports))
+        replacer = Replacer(ports, rules, Recorder(ports, rules.policy))
         drainer = Drainer(ports, under, policy, mode)
         agents = Agents(ports, under, policy, drainer)
         retirement = Retirement(ports, under, policy, replacer, mode)

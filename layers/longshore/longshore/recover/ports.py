@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from longshore.ports import Clock, Postponer, Publisher, Switches
     from longshore.recover.breaker import Breaker
+    from longshore.recover.firing import Timetable
     from longshore.recover.recipe import LaunchRecipe
     from longshore.recover.recovery import Recovery
     from longshore.recover.sources import Interface
@@ -84,6 +85,14 @@ class Launchers(Protocol):
 
     def rules(self, name: str) -> Sequence[Mapping[str, Any]]:
         """The ECS targets of a rule, as EventBridge writes them."""
+        ...
+
+    def schedule_times(self, name: str) -> Sequence[Timetable]:
+        """When every schedule of a name fires, whatever its group."""
+        ...
+
+    def rule_times(self, name: str) -> Sequence[Timetable]:
+        """When a rule fires; nothing for one that fires by events."""
         ...
 
 

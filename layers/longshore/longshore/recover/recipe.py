@@ -75,6 +75,11 @@ class LaunchRecipe:
     placement_strategy: tuple[Mapping[str, Any], ...] | None = None
     volumes: tuple[Mapping[str, Any], ...] | None = None
 
+    @property
+    def sources(self) -> set[str]:
+        """Where it is from."""
+        return set(self.source.split("+"))
+
     def as_json(self) -> dict[str, Any]:
         """What is known, as the ledger keeps it."""
         found = {each.name: value for each in fields(self) if (value := getattr(self, each.name)) is not None}
@@ -106,6 +111,15 @@ def merged(recipes: Iterable[LaunchRecipe | None]) -> LaunchRecipe:
     for each in recipes:
         whole = whole if each is None else _joined(whole, each)
     return whole
+
+
+def completed(known: LaunchRecipe, request: LaunchRecipe) -> LaunchRecipe:
+    """What is known of a task, with its request, which tells what was asked for and not what ECS chose of it.
+
+    Tags stay those of the task: they include the ones that were propagated to it.
+    """
+    whole = merged([request, known])
+    return whole if known.tags is None else replace(whole, tags=known.tags)
 
 
 def _joined(first: LaunchRecipe, second: LaunchRecipe) -> LaunchRecipe:

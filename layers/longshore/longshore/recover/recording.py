@@ -7,28 +7,32 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from longshore.errors import GoneError
-from longshore.recover.recipe import LaunchRecipe, Network, merged
-from longshore.recover.sources import recipe_from_launcher, recipe_of
+from longshore.recover.recipe import LaunchRecipe, Network, completed, merged
+from longshore.recover.remedies import subnet_of
+from longshore.recover.retry import RetryPolicy
+from longshore.recover.sources import RULE, SCHEDULE, Interface, recipe_from_launcher, recipe_of, starts
 from longshore.tasks import RECOVER_TAG
 
 if TYPE_CHECKING:
     from longshore.recover.ports import Ports
-    from longshore.recover.sources import Interface
     from longshore.tasks import Task
 
-_RULE, _SCHEDULE = "events-rule/", "chronos-schedule/"
 _TOO_EARLY = "PROVISIONING"
 """Then the interface is still being made, so that a public address may be missing from it."""
 
 
 class Recorder:
-    """Keeps launch recipes of tasks that opted in, and finds those that were not kept."""
+    """Keeps launch recipes of tasks that opted in, and finds those that were not kept.
 
-    def __init__(self, ports: Ports) -> None:
+    What opted in is recorded in the mode observe too: what would be done must be what is done one day.
+    """
+
+    def __init__(self, ports: Ports, policy: RetryPolicy | None = None) -> None:
         self._tasks = ports.tasks
         self._network = ports.network
         self._launchers = ports.launchers
         self._recipes = ports.recipes
+        self._policy = policy or RetryPolicy()
 
     def seen(self, task: Task) -> bool:
         """Records a living task; answers whether there was anything new. Tasks of services are none of ours."""
@@ -44,18 +48,41 @@ class Recorder:
         self._recipes.put(task.arn, found)
         return True
 
+    def requested(self, task: Task, request: LaunchRecipe) -> LaunchRecipe | None:
+        """All that is known of a task once CloudTrail told how it was asked for; None where that is nothing new.
+
+        Nothing is kept. What ended and was forgotten stays so, and a request for another task is not believed.
+        """
+        kept = self._recipes.get(task.arn)
+        if task.service or (task.final and kept is None) or not self._opted_in(task):
+            return None
+        known = recipe_of(task, None) if kept is None else kept
+        if request.source in known.sources or not _fits(request, task, known):
+            return None
+        return completed(known, request)
+
+    def keep(self, task: Task, recipe: LaunchRecipe) -> None:
+        """Records what was found out."""
+        self._recipes.put(task.arn, recipe)
+
     def recipe(self, task: Task) -> LaunchRecipe:
-        """All that can be known of how a task was launched: the record, what it tells itself, what started it.
+        """All that can be known of how a task was launched: the record, what it tells itself, what started it, and
+        as the last resort what the operator says of its family.
 
         What is found is kept, so that every later look at the same task finds the same.
         """
         kept = self._recipes.get(task.arn)
-        whole = kept if kept is not None else self._observed(task)
-        if _partial(whole):
-            whole = merged([whole, self._launcher(task)])
+        whole = self._with_declared(task, self._with_launcher(task, self._observed(task) if kept is None else kept))
         if whole != kept:
             self._recipes.put(task.arn, whole)
         return whole
+
+    def presumed(self, task: Task) -> LaunchRecipe:
+        """What would be known of a task of a family that did not opt in, had it done so: by the task and what started
+        it, and by nothing that was recorded. Nothing is kept, and its interface is not asked for."""
+        subnet = subnet_of(task) if _attached(task, "networkInterfaceId") else ""
+        own = recipe_of(task, Interface(subnet, (), public=False) if subnet else None)
+        return self._with_declared(task, merged([self._launcher(task), own]))
 
     def kept(self, task: str) -> LaunchRecipe | None:
         """What was recorded of a task."""
@@ -70,11 +97,13 @@ class Recorder:
         self._recipes.forget(task.arn)
 
     def _opted_in(self, task: Task) -> bool:
+        return self._definition(task)[1].get(RECOVER_TAG) == "auto"
+
+    def _definition(self, task: Task) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         try:
-            _, tags = self._tasks.definition(task.definition)
+            return self._tasks.definition(task.definition)
         except GoneError:
-            return False
-        return tags.get(RECOVER_TAG) == "auto"
+            return {}, {}
 
     def _observed(self, task: Task) -> LaunchRecipe:
         return recipe_of(task, self._interface(task))
@@ -83,17 +112,42 @@ class Recorder:
         interface = _attached(task, "networkInterfaceId")
         return self._network.get(interface) if interface and task.last_status != _TOO_EARLY else None
 
+    def _with_launcher(self, task: Task, known: LaunchRecipe) -> LaunchRecipe:
+        """With what would tell more: all subnets, the strategy, placement, propagation."""
+        return known if {"schedule", "rule", "request"} & known.sources else merged([known, self._launcher(task)])
+
+    def _with_declared(self, task: Task, known: LaunchRecipe) -> LaunchRecipe:
+        """With the family's network of the configuration, where none is known and one is needed."""
+        declared = None if known.network else self._policy.declared(task.family)
+        if declared is None or self._definition(task)[0].get("networkMode") != "awsvpc":
+            return known
+        return merged([known, declared])
+
     def _launcher(self, task: Task) -> LaunchRecipe | None:
         """What started it, if that is still there and unmistakable."""
         name, source, targets = "", "", []
-        if task.started_by.startswith(_SCHEDULE):
-            name, source = task.started_by.removeprefix(_SCHEDULE), "schedule"
+        if task.started_by.startswith(SCHEDULE):
+            name, source = task.started_by.removeprefix(SCHEDULE), "schedule"
             targets = [*self._launchers.schedules(name)]
-        elif task.started_by.startswith(_RULE):
-            name, source = task.started_by.removeprefix(_RULE), "rule"
+        elif task.started_by.startswith(RULE):
+            name, source = task.started_by.removeprefix(RULE), "rule"
             targets = [*self._launchers.rules(name)]
-        parameters = _distinct([each["EcsParameters"] for each in targets if _launches(each, task)])
+        parameters = _distinct([each["EcsParameters"] for each in targets if starts(each, task)])
         return recipe_from_launcher(parameters[0], source) if len(parameters) == 1 else None
+
+
+def _fits(request: LaunchRecipe, task: Task, known: LaunchRecipe) -> bool:
+    """Whether a request can be this task's, by all that ECS and its network interface tell: events can be forged."""
+    asked, seen = request.network, known.network
+    providers = {each.name for each in request.strategy or ()}
+    groups = set(asked.security_groups) if asked else set()
+    return (
+        request.started_by == task.started_by
+        and request.group in (None, task.group)
+        and (not providers or task.capacity_provider in ("", *providers))
+        and (asked is None or subnet_of(task) in ("", *asked.subnets))
+        and not (groups and seen is not None and seen.chosen and groups != set(seen.security_groups))
+    )
 
 
 def _incomplete(recipe: LaunchRecipe, task: Task) -> bool:
@@ -120,18 +174,6 @@ def _attached(task: Task, name: str) -> str:
             if found:
                 return found
     return ""
-
-
-def _partial(recipe: LaunchRecipe) -> bool:
-    """Whether what started the task would tell more: all subnets, the strategy, placement, propagation."""
-    return not ({"schedule", "rule", "request"} & set(recipe.source.split("+")))
-
-
-def _launches(target: Mapping[str, Any], task: Task) -> bool:
-    """Whether a target starts this task: the same family in the same cluster."""
-    definition = str(target["EcsParameters"].get("TaskDefinitionArn", ""))
-    family = definition.rpartition("/")[2].partition(":")[0]
-    return target.get("Arn") == task.cluster and family == task.family
 
 
 def _distinct(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

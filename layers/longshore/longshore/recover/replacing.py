@@ -15,6 +15,7 @@ from longshore.recover.closing import Closer, final_verdict, forgotten
 from longshore.recover.decide import Decision, Facts
 from longshore.recover.facts import ReplacementDue, SweepDue
 from longshore.recover.families import Families
+from longshore.recover.firing import Firings
 from longshore.recover.incidents import Incidents, Rules
 from longshore.recover.launching import Launcher, reasons_of, refused
 from longshore.recover.notices import refused_launch
@@ -50,6 +51,7 @@ class Replacer:
         self._recorder = recorder
         self._teller = Teller(ports)
         self._families = Families(ports, rules.policy)
+        self._firings = Firings(ports)
         self._launcher = Launcher(ports, recorder, self._teller)
         self._closer = Closer(ports, recorder, self._families, self._teller)
         self.incidents = Incidents(ports, rules, recorder, self._launcher, self._families)
@@ -107,10 +109,25 @@ class Replacer:
     # -- what follows -----------------------------------------------------------------------------------------------
 
     def _within_budget(self, facts: Facts, decision: Decision) -> tuple[Facts, Decision]:
-        """Takes the replacement from the hour's budgets; where none is left, the decision is another."""
+        """Takes the replacement from the hour's budgets; where none is left, the decision is another.
+
+        So it is where the task's schedule is known to come first, which is asked only of what is put off.
+        """
+        facts, decision = self._in_time(facts, decision)
         if decision.verdict is not Verdict.REPLACE:
             return facts, decision
         facts = facts._replace(budget=self._families.budget(facts.task))
+        return facts, self.incidents.decide(facts)
+
+    def _in_time(self, facts: Facts, decision: Decision) -> tuple[Facts, Decision]:
+        wanted = decision.reason if decision.would is None else decision.would
+        if wanted.verdict is not Verdict.REPLACE or decision.due is None or decision.due <= self._clock.now():
+            return facts, decision
+        root = facts.recovery.root if facts.recovery else facts.task.arn
+        firing = self._firings.next(facts.task, root)
+        if firing is None:
+            return facts, decision
+        facts = facts._replace(next_firing=firing)
         return facts, self.incidents.decide(facts)
 
     def _carry_out(self, incident: Incident, facts: Facts, decision: Decision) -> list[Outcome]:
@@ -210,7 +227,7 @@ class Replacer:
     def _alive(self, incident: Incident, recovery: Recovery) -> list[Outcome]:
         """A replacement that has run for long enough brought the task back."""
         started, stable = incident.task.started, timedelta(seconds=self._rules.policy.stable)
-        if started is None or self._clock.now() < started + stable:
+        if not recovery.attempts or started is None or self._clock.now() < started + stable:
             return []
         self._recoveries.save(recovery.ended(RecoveryState.SUCCEEDED))
         return [

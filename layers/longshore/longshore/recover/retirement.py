@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from longshore.errors import GoneError
 from longshore.events import Kind
 from longshore.outcomes import Outcome, announcements
-from longshore.recover.diagnosis import Diagnosis, Owner, Remedy
 from longshore.recover.facts import RetirementDue, RetirementPlanned
-from longshore.recover.hosts import Service, Watch, opted
-from longshore.recover.notices import of_retirement
-from longshore.recover.owner import owner_of
+from longshore.recover.hosts import Service, Watch
 from longshore.recover.reading import RETIREMENT_DUE
 from longshore.recover.recovery import AttemptState, RecoveryState
+from longshore.recover.retirement_decision import Facts, Thing, decide, diagnosis_of, parse_thing
 from longshore.recover.upkeep import Measure, Ruling, Why
 from longshore.recover.upkeep_telling import Subject, UpkeepTeller, logged
 from longshore.settings import Mode
-from longshore.tasks import OWN_STOP, RETRY_TAG, Task
+from longshore.tasks import OWN_STOP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,93 +29,10 @@ if TYPE_CHECKING:
     from longshore.recover.recovery import Recovery
     from longshore.recover.replacing import Replacer
     from longshore.recover.upkeep import UpkeepPolicy
+    from longshore.tasks import Task
 
 REQUESTED = "requested"
 _OVER = frozenset({"closed", "completed"})
-_NAME = r"[A-Za-z0-9_-]{1,255}"
-_PAIR = re.compile(rf"\s*(?P<cluster>{_NAME})\s*[|/]\s*(?P<name>{_NAME})\s*", re.ASCII)
-_ARN = re.compile(
-    rf"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]{{4,32}}):(?P<account>\d{{12}})"
-    rf":(?P<kind>task|service)/(?P<cluster>{_NAME})/(?P<name>{_NAME})",
-    re.ASCII,
-)
-
-
-class Thing(NamedTuple):
-    """What is retired: a task, or the tasks of a service. `cluster` is an ARN, `name` the id or the service's name."""
-
-    arn: str
-    cluster: str
-    name: str
-    is_task: bool
-
-    @property
-    def subject(self) -> str:
-        """What people call it."""
-        return f"{self.cluster.rpartition('/')[2]}/{self.name}"
-
-
-class Facts(NamedTuple):
-    """All that a decision rests on but the mode: of a service, or of a task with the tags of its definition.
-
-    `announced` is when its retirement was announced.
-    """
-
-    service: Service | None = None
-    task: Task | None = None
-    tags: Mapping[str, str] = {}
-    announced: datetime | None = None
-    paused: bool = False
-
-
-def parse_thing(text: str, account: str, region: str, partition: str = "aws") -> Thing | None:
-    """What an entity of AWS Health names: an ARN, ``cluster | service`` or ``cluster/service``. None for all else."""
-    if text.startswith("arn:"):
-        match = _ARN.fullmatch(text)
-        if match is None or (match["account"], match["region"]) != (account, region):
-            return None
-        cluster = f"{text.split(':' + match['kind'] + '/')[0]}:cluster/{match['cluster']}"
-        return Thing(text, cluster, match["name"], match["kind"] == "task")
-    match = _PAIR.fullmatch(text)
-    if match is None:
-        return None
-    base = f"arn:{partition}:ecs:{region}:{account}"
-    arn = f"{base}:service/{match['cluster']}/{match['name']}"
-    return Thing(arn, f"{base}:cluster/{match['cluster']}", match["name"], is_task=False)
-
-
-def decide(facts: Facts, mode: Mode) -> Ruling:
-    """What is done about something that is going to be retired."""
-    why = _of_task(facts) if facts.service is None else _of_service(facts, facts.service)
-    if why.measure not in (Measure.REDEPLOY, Measure.REPLACE):
-        return Ruling(why)
-    if opted(facts.tags, facts.service.tags if facts.service else {}) != "auto":
-        return Ruling(Why.NOT_OPTED_IN, why)
-    if mode is not Mode.AUTO:
-        return Ruling(Why.OBSERVE_ONLY, why)
-    return Ruling(Why.PAUSED if facts.paused else why)
-
-
-def _of_service(facts: Facts, service: Service) -> Why:
-    if not service.active:
-        return Why.GONE
-    if opted(facts.tags, service.tags) == "off":
-        return Why.SILENCED
-    if service.controller != "ECS":
-        return Why.OWNED_ELSEWHERE
-    if facts.announced and service.deployed and service.deployed > facts.announced:
-        return Why.MOVED_ALREADY
-    return Why.RETIREMENT
-
-
-def _of_task(facts: Facts) -> Why:
-    if facts.task is None or facts.task.final:
-        return Why.GONE
-    if opted(facts.tags) == "off":
-        return Why.SILENCED
-    if not owner_of(facts.task, None, facts.task.tags).nobody:
-        return Why.OWNED_ELSEWHERE
-    return Why.IDEMPOTENT if facts.tags.get(RETRY_TAG) == "idempotent" else Why.NOT_IDEMPOTENT
 
 
 class Retirement:
@@ -194,7 +108,7 @@ class Retirement:
             message,
             Kind.RETIREMENT_ANNOUNCED,
             _subject(thing, facts),
-            _diagnosis(thing, facts, at),
+            diagnosis_of(thing, facts, at),
             ruling,
             due=at.isoformat(),
             until=fact.ends.isoformat() if fact.ends else "",
@@ -231,15 +145,17 @@ class Retirement:
         """Begins a recovery, or has patience with the one that was begun; one that has ended is not begun again."""
         if facts.task is None:
             return []
-        recovery = self._recovery(facts.task)
+        recovery, now = self._recovery(facts.task), self._ports.clock.now()
         if recovery is not None and recovery.state is not RecoveryState.OPEN:
             return logged(message, Ruling(Why.OUTDATED), thing.arn)
-        if self._ports.clock.now() < due.at:
+        if now < due.at:
             waits = recovery is not None and not recovery.attempts  # for a budget
             self._later(message, due, self._policy.look_again if waits else self._policy.handover)
-        if recovery is not None and recovery.attempts:
-            return logged(message, Ruling(Why.STARTING), thing.arn)
-        return self._replacer.replace(message, facts.task, _diagnosis(thing, facts, due.at))
+        if recovery is not None and (last := recovery.last) is not None:
+            planned = last.parent == facts.task.arn and last.state is AttemptState.PLANNED
+            if not planned or now < last.due:
+                return logged(message, Ruling(Why.STARTING), thing.arn)
+        return self._replacer.replace(message, facts.task, diagnosis_of(thing, facts, due.at))
 
     def _recovery(self, task: Task) -> Recovery | None:
         return self._ports.recoveries.get(self._ports.recoveries.root_of(task.arn) or task.arn)
@@ -313,16 +229,6 @@ class Retirement:
         now = self._ports.clock.now()
         detail: dict[str, Any] = {"thing": due.thing, "at": due.at.isoformat()}
         self._ports.postponer.postpone(message.message(RETIREMENT_DUE, detail, now), now + timedelta(seconds=seconds))
-
-
-def _diagnosis(thing: Thing, facts: Facts, at: datetime) -> Diagnosis:
-    evidence = (f"affectedEntities[].entityValue: {thing.arn}", f"startTime: {at.isoformat()}")
-    if thing.is_task:
-        owner = owner_of(facts.task, None, facts.task.tags) if facts.task else Owner.STANDALONE
-        diagnosis = of_retirement(True, owner, facts.tags.get(RETRY_TAG) == "idempotent", evidence)
-        return diagnosis if owner.nobody else diagnosis._replace(remedy=Remedy.NOTIFY, reason=Why.OWNED_ELSEWHERE.value)
-    ours = facts.service is None or facts.service.controller == "ECS"
-    return of_retirement(False, Owner.SERVICE if ours else Owner.CONTROLLER, idempotent=False, evidence=evidence)
 
 
 def _subject(thing: Thing, facts: Facts) -> Subject:

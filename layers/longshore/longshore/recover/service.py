@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from longshore.recover.crash_loops import uneventful
 from longshore.recover.diagnosis import Owner, Remedy
-from longshore.recover.facts import Fact, ReplacementDue, SweepDue, TaskChanged
+from longshore.recover.facts import Fact, LaunchRefused, ReplacementDue, SweepDue, TaskChanged, TaskLaunched
 from longshore.recover.incidents import Rules
 from longshore.recover.reasons import Reason
 from longshore.recover.recording import Recorder
 from longshore.recover.replacing import Replacer
 from longshore.recover.telling import Incident, untold
+from longshore.recover.trail import Trail
 
 if TYPE_CHECKING:
     from longshore.outcomes import Outcome
@@ -50,8 +52,9 @@ class Recoverer:
         self._recoveries = ports.recoveries
         self._postponer = ports.postponer
         self._clock = ports.clock
-        self.recorder = Recorder(ports)
+        self.recorder = Recorder(ports, rules.policy)
         self.replacer = Replacer(ports, rules, self.recorder)
+        self._trail = Trail(ports, self.recorder, self.replacer)
         self._of_service = of_service or left_to_ecs
         self._handlers: Mapping[type, Handler] = {
             TaskChanged: self._task_changed,
@@ -65,8 +68,14 @@ class Recoverer:
         if message.deferral and self._clock.now() < message.deferral.not_before:
             self._postponer.postpone(message.body, message.deferral.not_before)
             return []
+        outcomes = self._launched(message, message.fact)
         handler = self._handlers.get(type(message.fact))
-        return handler(message, message.fact) if handler else []
+        return outcomes + (handler(message, message.fact) if handler else [])
+
+    def _launched(self, message: Message, fact: Fact) -> list[Outcome]:
+        """A RunTask may have started some of what it was asked for, and been refused the rest."""
+        launched = fact.launched if isinstance(fact, LaunchRefused) else fact
+        return self._trail.follow(message, launched) if isinstance(launched, TaskLaunched) else []
 
     def _replacement_due(self, message: Message, due: Fact) -> list[Outcome]:
         return self.replacer.resume(message, due.root) if isinstance(due, ReplacementDue) else []
@@ -75,7 +84,7 @@ class Recoverer:
         """Looks at a task as ECS tells it now; what the event says of it decides nothing but whether to look."""
         if not isinstance(changed, TaskChanged):
             return []
-        if changed.of_service and not (changed.stopped or changed.ending):
+        if changed.of_service and (not (changed.stopped or changed.ending) or uneventful(message.detail)):
             return []
         task = self._tasks.get(changed.cluster, changed.task)
         if task is None:

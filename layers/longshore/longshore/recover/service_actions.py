@@ -56,7 +56,7 @@ class ServiceActions:
             f"{name}: {text}" for name, text in (("eventName", fact.event), ("reason", fact.reason)) if text
         )
         found = notices.of_service(fact.event, fact.severity, fact.reason, Owner.SERVICE, evidence)
-        return self._failed(message, fact, found) if found.remedy is not Remedy.NONE else []
+        return self._failed(message, fact, found._replace(remedy=Remedy.NOTIFY)) if found.cls else []
 
     def _failed(self, message: Message, fact: ServiceActed, found: Diagnosis) -> list[Outcome]:
         now = self._clock.now()

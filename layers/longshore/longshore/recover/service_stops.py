@@ -22,9 +22,9 @@ from longshore.recover.troubles import Limit, Trouble, within
 from longshore.tasks import RECOVER_TAG
 
 if TYPE_CHECKING:
-    from longshore.recover.diagnosis import Diagnosis
     from longshore.outcomes import Outcome
     from longshore.recover.caring import Caretaker
+    from longshore.recover.diagnosis import Diagnosis
     from longshore.recover.healing import Healer
     from longshore.recover.incidents import Incidents
     from longshore.recover.ports import Ports

@@ -10,6 +10,9 @@ from longshore.recover.recipe import LaunchRecipe, Network, Provider
 if TYPE_CHECKING:
     from longshore.tasks import Task
 
+RULE, SCHEDULE = "events-rule/", "chronos-schedule/"
+"""What `startedBy` begins with, before the name of the rule or schedule (recover 2.1)."""
+
 _OF_AWS = "aws:"
 _MANAGED = "aws:ecs:"
 
@@ -91,6 +94,13 @@ def recipe_from_request(request: Mapping[str, Any]) -> LaunchRecipe:
         placement_strategy=tuple(request.get("placementStrategy") or ()),
         volumes=tuple(request.get("volumeConfigurations") or ()),
     )
+
+
+def starts(target: Mapping[str, Any], task: Task) -> bool:
+    """Whether a target of a rule or schedule starts this task: the same family in the same cluster."""
+    definition = str(target["EcsParameters"].get("TaskDefinitionArn", ""))
+    family = definition.rpartition("/")[2].partition(":")[0]
+    return target.get("Arn") == task.cluster and family == task.family
 
 
 def own_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from longshore.recover.ports import Ports
     from longshore.recover.reading import Message
 
-_AT_ONCE = 50
+_AT_ONCE = 20
 """Cloud Map services that one sweep looks at: with more, they take turns."""
 _EVERY = timedelta(minutes=5)
 _NAMED = 10
@@ -81,11 +81,17 @@ class StaleInstances:
         """
         outcomes: list[Outcome] = []
         errors: list[LongshoreError] = []
-        for registry in turn(self._under.registries.all(), self._ports.clock.now()):
+        try:
+            registries = self._under.registries.all()
+        except AccessDeniedError:
+            return logged(message, Ruling(Why.NOT_PERMITTED), "Cloud Map")  # who does not want this denies it
+        for registry in turn(registries, self._ports.clock.now()):
             try:
                 outcomes += self._look(message, registry)
             except GoneError:
                 continue
+            except AccessDeniedError:
+                outcomes += logged(message, Ruling(Why.NOT_PERMITTED), registry.name)
             except LongshoreError as error:
                 errors.append(error)
         if errors:

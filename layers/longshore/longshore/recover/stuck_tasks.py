@@ -1,4 +1,4 @@
-"""Stuck tasks: told once, stopped and started again where that is safe and wanted, told to be over (recover W1 to W6)."""
+"""Stuck tasks: told once, stopped and started again where that is safe, until it is over (recover W1 to W6)."""
 
 from __future__ import annotations
 
@@ -123,6 +123,10 @@ class StuckTasks:
         arn, now = service_arn(task), self._clock.now()
         known = self._troubles.get(arn, STUCK + found.cls)
         trouble = known.with_sign(Sign(task.arn, now, cls=found.cls), _KEEP)
+        lately = known.acted is not None and now - known.acted < _STOPS_APART
+        if known.is_open and (lately or found.remedy is not Remedy.STOP):
+            self._caretaker.keep(known, lambda each: each.with_sign(Sign(task.arn, now, cls=found.cls), _KEEP))
+            return []
         service = self._services.get(arn)
         if service is None or not service.wanted or service.silenced:
             return quiet(message, arn, "silenced" if service and service.silenced else "not-wanted", task=task.arn)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.recover.decide import Decision
@@ -89,7 +90,7 @@ class Sweeper:
             return _each([lambda: self._missed(message, place.after)])
         if fact.clusters:
             return _each([lambda: self._cluster(message, fact.clusters, place)])
-        parts = [*(lambda part=part: part(message) for part in self._first)]  # type: ignore[misc]
+        parts = [partial(part, message) for part in self._first]
         return _each([*parts, lambda: self._missed(message, ""), lambda: self._clusters(message)])
 
     # -- all clusters, page by page ---------------------------------------------------------------------------------
@@ -145,14 +146,14 @@ class Sweeper:
         """Tasks whose launch was recorded and which are over, though nothing came of that."""
         waiting = [arn for arn in sorted(self._watched.all()) if arn > after]
         now, rest = waiting[: _CALLS * _SURVEYED], waiting[_CALLS * _SURVEYED :]
-        outcomes = _each([lambda batch=batch: self._batch(message, *batch) for batch in _batches(now)])  # type: ignore[misc]
+        outcomes = _each([partial(self._batch, message, *batch) for batch in _batches(now)])
         if rest:
             self._later(message, {"missed": True, "after": now[-1]})
         return outcomes
 
     def _batch(self, message: Message, cluster: str, arns: Sequence[str]) -> list[Outcome]:
         found = {each.arn: each for each in self._tasks.survey(cluster, arns)}
-        return _each([lambda arn=arn: self._recorded(message, arn, found.get(arn)) for arn in arns])  # type: ignore[misc]
+        return _each([partial(self._recorded, message, arn, found.get(arn)) for arn in arns])
 
     def _recorded(self, message: Message, arn: str, task: Task | None) -> list[Outcome]:
         if task is None:

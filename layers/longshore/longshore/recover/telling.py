@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from longshore.events import Kind
 from longshore.outcomes import Outcome, announcements
 from longshore.recover.log_tail import UNREAD, Tail
-from longshore.recover.reasons import Reason, Verdict
+from longshore.recover.reasons import Verdict
 from longshore.recover.recovery import Failure
 from longshore.recover.remedies import subnet_of
 from longshore.redaction import redact
@@ -136,8 +136,6 @@ def _detail(incident: Incident, decision: Decision, failure: Failure) -> dict[st
         "attempt": decision.attempt or len(made),
         "attempts": [*rows, failure.as_json()],
     }
-    if decision.reason is Reason.NOT_OPTED_IN:  # what only a replacement needs was not asked for: `remedy` tells enough
-        return detail
     if following := _following(decision):
         detail["next"] = following
     if decision.would is not None:

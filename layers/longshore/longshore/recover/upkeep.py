@@ -63,7 +63,7 @@ class Why(StrEnum):
     ON_PREMISES = "on-premises", Measure.NOTIFY, "its containers probably still run where Longshore cannot see them"
     HOST_WELL = "host-well", Measure.NOTIFY, "its agent stayed away, though its machine is well or says nothing"
     AWS_REPAIRS = "aws-repairs", Measure.NOTIFY, "AWS repairs or replaces this by itself"
-    NEEDS_HELP = "needs-help", Measure.NOTIFY, "draining would not mend this"
+    NOT_MENDED = "not-mended", Measure.NOTIFY, "draining would not mend this"
     MAY_END = "may-end", Measure.NOTIFY, "EC2 thinks that it may take the instance away, which is not certain"
     DRAIN_STUCK = "drain-stuck", Measure.NOTIFY, "it has been draining for long, and tasks are still on it"
     NOT_IDEMPOTENT = "not-idempotent", Measure.NOTIFY, "it ran, and nothing says that it may be run again"

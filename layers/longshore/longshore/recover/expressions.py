@@ -1,17 +1,20 @@
-"""AWS cron, rate and at expressions: when a schedule fires next."""
+"""Schedule expressions of EventBridge and its Scheduler: `at(...)`, `rate(...)`, `cron(...)`; when they fire next."""
+
+from __future__ import annotations
 
 import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _DAYS = {name: number for number, name in enumerate(_DAY_NAMES, 1)}
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+_FIELDS = ("minutes", "hours", "day of month", "month", "day of week", "year")
 _LAST_YEAR = 2199
 
 
@@ -37,6 +40,7 @@ class Rate:
     every: timedelta
 
     def after(self, moment: datetime, created: datetime) -> datetime | None:
+        """The first one after a moment, never at the creation itself."""
         return created + self.every * max((moment - created) // self.every + 1, 1)
 
 
@@ -53,6 +57,7 @@ class Cron:
     zone: ZoneInfo
 
     def after(self, moment: datetime, _created: datetime) -> datetime | None:
+        """The first one after a moment, or None when there is none until the year 2199."""
         local = moment.astimezone(self.zone)
         for day in self._days(local.date()):
             for hour in self.hours:
@@ -83,14 +88,21 @@ Expression = At | Rate | Cron
 
 
 def parse_expression(text: str, zone: str = "UTC") -> Expression:
-    """Reads `at(...)`, `rate(...)` or `cron(...)`; raises ScheduleExpressionError."""
+    """Reads an expression. Raises ScheduleExpressionError, also for a time zone that is not known."""
     match = re.fullmatch(r"(at|rate|cron)\((.+)\)", text.strip())
     if match is None:
         raise ScheduleExpressionError(f"{text!r} is not at(...), rate(...) or cron(...)")
     kind, inner = match.groups()
-    if kind == "at":
-        return At(_at(text, inner, ZoneInfo(zone)))
-    return _rate(text, inner) if kind == "rate" else _cron(text, inner, ZoneInfo(zone))
+    if kind == "rate":
+        return _rate(text, inner)
+    return At(_at(text, inner, _zone(zone))) if kind == "at" else _cron(text, inner, _zone(zone))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ScheduleExpressionError(f"{name!r} is not a known time zone") from error
 
 
 def _at(text: str, inner: str, zone: ZoneInfo) -> datetime:
@@ -109,8 +121,8 @@ def _rate(text: str, inner: str) -> Rate:
 
 def _cron(text: str, inner: str, zone: ZoneInfo) -> Cron:
     fields = inner.upper().split()
-    if len(fields) != 6:
-        raise ScheduleExpressionError(f"{text!r}: cron() has six fields, got {len(fields)}")
+    if len(fields) != len(_FIELDS):
+        raise ScheduleExpressionError(f"{text!r}: cron() has {len(_FIELDS)} fields, got {len(fields)}")
     minutes, hours, day_of_month, months, day_of_week, years = fields
     if (day_of_month == "?") == (day_of_week == "?"):
         raise ScheduleExpressionError(f"{text!r}: one of day-of-month and day-of-week, and only one, is ?")
@@ -178,7 +190,7 @@ def _matches_day_of_week(field: str, day: date) -> bool:
         name, _, nth = field.partition("#")
         return number == _number(name, _DAYS) and (day.day - 1) // 7 + 1 == int(nth)
     if field == "L":
-        return number == 7
+        return number == _DAYS["SAT"]
     if field.endswith("L"):
         last_week = day.day > calendar.monthrange(day.year, day.month)[1] - 7
         return number == _number(field[:-1], _DAYS) and last_week

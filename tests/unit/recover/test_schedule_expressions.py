@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore_local.cron import ScheduleExpressionError, parse_expression
+from longshore.recover.expressions import ScheduleExpressionError, parse_expression
 
 NOW = datetime(2026, 11, 23, 9, 30, 15, tzinfo=UTC)  # a Monday
 
@@ -69,6 +69,12 @@ def test_a_daily_cron_fires_once_in_every_24_hours(minute: int, hour: int, momen
     assert first is not None
     assert timedelta() < first - begun <= timedelta(days=1)
     assert daily.after(first, begun) == first + timedelta(days=1)
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/Else", "../etc/passwd", ""])
+def test_a_time_zone_that_is_not_known(zone: str) -> None:
+    with pytest.raises(ScheduleExpressionError, match="time zone"):
+        parse_expression("cron(0 10 * * ? *)", zone)
 
 
 def test_a_one_time_schedule_fires_once() -> None:
