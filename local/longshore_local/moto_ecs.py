@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from longshore_local import announcements, moto_ssm, moto_tagging
@@ -20,12 +21,14 @@ from longshore_local.ecs.hooks import HookInvoker
 from longshore_local.ecs.images import ImageResolver, Images, resolve_in_ecr
 from longshore_local.ecs.instance_actions import InstanceActions
 from longshore_local.ecs.patches import Patches, patch_backend, patch_responses, patch_stacks
+from longshore_local.ecs.protection import ProtectionActions
 from longshore_local.ecs.rollout import Rollouts
 from longshore_local.ecs.scheduling import Scheduler, order_of
 from longshore_local.ecs.service_actions import ServiceActions
 from longshore_local.ecs.services import Service
 from longshore_local.ecs.tags import Tags
 from longshore_local.ecs.task_actions import TaskActions, find_task
+from longshore_local.ecs.tasks import Task
 from longshore_local.hosts import Hosts
 from longshore_local.moto_ec2 import StatusChecks
 from longshore_local.moto_ssm import ManagedInstances
@@ -56,7 +59,8 @@ class EcsSimulator:
         managed = ManagedInstances(timeline.now)
         checks = StatusChecks()
         self.hosts = Hosts(self._engine, fleet, managed, checks)
-        groups = [self._services, deployments, self._tasks, InstanceActions(fleet)]
+        protection = ProtectionActions(self._engine, partial(self._release, fleet))
+        groups = [self._services, deployments, self._tasks, InstanceActions(fleet), protection]
         patch_responses(self._patches, self._engine, groups)
         patch_backend(self._patches, self._engine, self._tasks, tags)
         moto_ssm.plug_in(self._patches, managed)
@@ -150,6 +154,12 @@ class EcsSimulator:
         self._patches.undo()
         if self in _installed:
             _installed.remove(self)
+
+    def _release(self, fleet: Fleet, task: Task) -> None:
+        """What waited for a task's protection to end happens now, unless the task has ended."""
+        if task.service is not None and not task.stopping:
+            fleet.release(task)
+            self._scheduler.reconcile(task.service)
 
     def _settle(self, service: Service, call: Call, digests: dict[str, str]) -> None:
         revision = self._services.revise(service, call.active_definition(str(service.task_definition)))

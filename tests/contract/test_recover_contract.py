@@ -492,6 +492,41 @@ def test_targets_of_a_rule_that_start_tasks_are_found() -> None:
         assert launchers.rules("weekly") == []
 
 
+def test_when_a_schedule_fires() -> None:
+    with mocked():
+        scheduler = client("scheduler")
+        scheduler.create_schedule(
+            Name="nightly",
+            ScheduleExpression="cron(0 3 * * ? *)",
+            ScheduleExpressionTimezone="Europe/Berlin",
+            FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15},
+            State="DISABLED",
+            Target={"Arn": CLUSTER, "RoleArn": ROLE, "EcsParameters": PARAMETERS},
+        )
+        launchers = Launchers(lambda: scheduler, lambda: client("events"))
+        (times,) = launchers.schedule_times("nightly")
+        assert (times.expression, times.zone, times.enabled) == ("cron(0 3 * * ? *)", "Europe/Berlin", False)
+        assert times.window == timedelta(minutes=15)
+        assert [each["Arn"] for each in times.targets] == [CLUSTER]
+        assert launchers.schedule_times("weekly") == []
+
+
+def test_when_a_rule_fires() -> None:
+    with mocked():
+        events = client("events")
+        events.put_rule(Name="nightly", ScheduleExpression="rate(1 day)")
+        events.put_targets(
+            Rule="nightly", Targets=[{"Id": "1", "Arn": CLUSTER, "RoleArn": ROLE, "EcsParameters": PARAMETERS}]
+        )
+        events.put_rule(Name="by-event", EventPattern='{"source": ["shop"]}')
+        launchers = Launchers(lambda: client("scheduler"), lambda: events)
+        (times,) = launchers.rule_times("nightly")
+        assert (times.expression, times.zone, times.enabled, len(times.targets)) == ("rate(1 day)", "UTC", True, 1)
+        events.disable_rule(Name="nightly")
+        assert [each.enabled for each in launchers.rule_times("nightly")] == [False]
+        assert launchers.rule_times("by-event") == launchers.rule_times("weekly") == []
+
+
 def test_the_last_lines_of_a_stream() -> None:
     with mocked():
         logs = client("logs")

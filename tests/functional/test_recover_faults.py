@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -68,10 +69,6 @@ class Calls:
         """
         writes = [n for n, each in enumerate(self.operations, 1) if not each.partition(":")[2].startswith(READS)]
         return sorted([*((n, "before") for n in self.firsts), *((n, "after") for n in writes)])
-
-    def all(self) -> list[tuple[int, When]]:
-        """Before and after every call."""
-        return [(n, when) for n in range(1, len(self.operations) + 1) for when in ("before", "after")]
 
     def step(self, number: int, when: When) -> None:
         """A boundary is reached."""
@@ -233,7 +230,7 @@ def test_one_failure_of_a_call_changes_nothing_in_the_end(account: Callable[[], 
         with watched(Calls()) as calls:
             jobs = account()
             arn = out_of_memory(jobs)
-            assert jobs.stage.run(minutes=1, until=lambda calls=calls: calls.recorded)
+            assert jobs.stage.run(minutes=1, until=partial(getattr, calls, "recorded"))
             fault = jobs.stage.faults.add(service, operation, error, when=when, function=FUNCTION)
             jobs.minutes(18)
         try:

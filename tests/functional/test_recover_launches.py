@@ -46,13 +46,13 @@ def asked(jobs: Jobs) -> dict[str, Any]:
 
 def test_a_replacement_is_asked_for_as_its_task_was(jobs: Jobs) -> None:
     """All subnets, the strategy with its weights, and propagation: no task tells these, CloudTrail does."""
-    jobs.faults.fail_next("etl", "P1", after=20)
-    jobs.run(jobs.family(OPTED_IN), capacityProviderStrategy=STRATEGY, propagateTags="TASK_DEFINITION")
-    jobs.minutes(0.5)
-    assert jobs.launches() <= 1
-    jobs.minutes(20)
+    jobs.faults.fail_next("etl", "oom", after=20)
+    definition = jobs.family(tags={**IDEMPOTENT, "team": "data"})
+    jobs.run(definition, capacityProviderStrategy=STRATEGY, propagateTags="TASK_DEFINITION")
+    jobs.minutes(12)
     request = asked(jobs)
     network = request["networkConfiguration"]["awsvpcConfiguration"]
+    assert request["capacityProviderStrategy"] == STRATEGY
     assert request["propagateTags"] == "TASK_DEFINITION"
     assert network["assignPublicIp"] == "ENABLED"
     assert sorted(network["subnets"]) == sorted(jobs.subnets)
@@ -147,9 +147,9 @@ def test_what_is_started_again_before_its_replacement_is_not_replaced(
     assert jobs.stage.bundle.recorder.count("events" if by_rule else "scheduler", operation) > 0
 
 
-def test_what_is_started_again_tomorrow_is_replaced_today(jobs: Jobs) -> None:
-    scheduled(jobs, "rate(1 day)")
-    jobs.stage.run(minutes=25 * 60, until=lambda: jobs.launches() > 0)
-    jobs.minutes(2)
+@pytest.mark.usefixtures("_long_waits")
+def test_what_is_started_again_much_later_is_replaced(jobs: Jobs) -> None:
+    scheduled(jobs, "rate(20 minutes)")
+    jobs.minutes(35)
     assert jobs.launches() == 1
     assert jobs.stage.told() == ["Task Failed", "Task Replaced"]

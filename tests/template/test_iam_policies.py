@@ -35,6 +35,7 @@ SOMETIMES_WITHOUT_RESOURCE = {
     "ec2:AssignPrivateIpAddresses": "as for DeleteNetworkInterface; AWSLambdaVPCAccessExecutionRole has it so",
     "ec2:UnassignPrivateIpAddresses": "as for DeleteNetworkInterface; AWSLambdaVPCAccessExecutionRole has it so",
     "ec2:DescribeSubnets": "takes no resource",
+    "ecs:ListTasks": "has a resource only where the call names a container instance",
 }
 
 

@@ -22,7 +22,9 @@ VARIANTS: dict[str, dict[str, str]] = {
         "ChannelSecretArns": "arn:aws:ssm:eu-west-1:123456789012:parameter/longshore/slack",
         "ChannelTopicArns": "arn:aws:sns:eu-west-1:123456789012:ops",
     },
+    "recovering": {"RecoverMode": "auto", "FollowCloudTrail": "true"},
     "off": {"RedeployMode": "off"},
+    "not recovering": {"RecoverMode": "off"},
     "silent": {"NotifyMode": "off"},
 }
 WAITING = 6  # visibility timeout, in timeouts of the function (AWS's advice for event source mappings)
@@ -63,7 +65,7 @@ def test_queues_are_encrypted_and_keep_what_they_hold(stack: Rendered) -> None:
 def test_every_queue_is_worked_off_or_alarms(stack: Rendered) -> None:
     """A queue that nobody takes from is a dead-letter queue, and each of those has an alarm that reaches the topic."""
     dead = {queue["RedrivePolicy"]["deadLetterTargetArn"] for queue in work_queues(stack).values()}
-    on = stack.holds("RedeployEnabled") and stack.holds("NotifyEnabled")
+    on = all(stack.holds(f"{each}Enabled") for each in ("Redeploy", "Recover", "Notify"))
     assert dead | set(work_queues(stack)) | delivery_letters(stack) >= set(queues(stack)) or not on
     alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
     watched = {a["Dimensions"][0]["Value"] for a in alarms if a["AlarmActions"] == [stack.arn("Alarms")]}
@@ -217,7 +219,7 @@ def test_the_fallback_topic_is_under_the_stacks_key_where_there_is_one(stack: Re
 
 
 def test_off_leaves_a_stack_that_does_nothing() -> None:
-    off = Rendered({"RedeployMode": "off", "NotifyMode": "off"})
+    off = Rendered({"RedeployMode": "off", "RecoverMode": "off", "NotifyMode": "off", "FollowCloudTrail": "true"})
     for kind in ("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"):
         assert off.of_type(kind) == {}, kind
     assert off.of_type("AWS::Scheduler::Schedule") == {}
@@ -226,7 +228,11 @@ def test_off_leaves_a_stack_that_does_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("capability", "functions"),
-    [("RedeployMode", {"RedeployFunction", "WatchFunction"}), ("NotifyMode", {"NotifyFunction"})],
+    [
+        ("RedeployMode", {"RedeployFunction", "WatchFunction"}),
+        ("RecoverMode", {"RecoverFunction"}),
+        ("NotifyMode", {"NotifyFunction"}),
+    ],
 )
 def test_a_capability_that_is_off_leaves_the_others(capability: str, functions: set[str]) -> None:
     everything, less = Rendered(), Rendered({capability: "off"})
@@ -239,13 +245,14 @@ def test_a_capability_that_is_off_leaves_the_others(capability: str, functions: 
 
 
 @pytest.mark.parametrize("mode", ["observe", "auto"])
-def test_functions_are_told_their_mode(mode: str) -> None:
+@pytest.mark.parametrize("capability", ["Redeploy", "Recover", "Notify"])
+def test_functions_are_told_their_mode(capability: str, mode: str) -> None:
     other = {"observe": "auto", "auto": "observe"}[mode]
-    for name, function in (
-        Rendered({"RedeployMode": mode, "NotifyMode": other}).of_type("AWS::Lambda::Function").items()
-    ):
+    modes = {f"{each}Mode": mode if each == capability else other for each in ("Redeploy", "Recover", "Notify")}
+    for name, function in Rendered(modes).of_type("AWS::Lambda::Function").items():
         told = function["Environment"]["Variables"]["LONGSHORE_MODE"]
-        assert told == (other if name == "NotifyFunction" else mode), name
+        of = "Redeploy" if name == "WatchFunction" else name.removesuffix("Function")
+        assert told == modes[f"{of}Mode"], name
 
 
 def test_functions_join_the_network_that_is_named() -> None:
@@ -283,6 +290,7 @@ def test_the_parameters_of_the_design_exist_with_its_defaults() -> None:
         "SecurityGroupIds": "",
         "KeepLedger": "true",
         "AllowReplay": "false",
+        "FollowCloudTrail": "false",
     }
 
 

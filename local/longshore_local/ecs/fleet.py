@@ -12,6 +12,7 @@ from longshore_local.ecs.engine import Engine
 from longshore_local.ecs.instances import EXTERNAL_PREFIX, Instance
 from longshore_local.ecs.placement import instances_of
 from longshore_local.ecs.stopping import Stopper
+from longshore_local.ecs.tasks import Task
 
 DEREGISTERED = "Container instance deregistration forced by user"
 CHECKS = ("CONTAINER_RUNTIME", "ACCELERATED_COMPUTE", "DAEMON", "AGENT_CONNECTIVITY")
@@ -73,10 +74,17 @@ class Fleet:
             return
         instance.status = status
         self.tell(instance)
-        for task in instance.tasks if status == "DRAINING" else []:
-            if task.service is not None:
-                reason = f"Scaling activity initiated by (deployment {task.started_by})"
-                self._stopper.stop(task, "ServiceSchedulerInitiated", reason)
+        for task in instance.tasks:
+            self.release(task)
+
+    def release(self, task: Task) -> None:
+        """Stops a service's task that is not protected (any more) where its instance drains."""
+        host = task.container_instance_arn
+        if host is None or task.service is None or task.protected_until is not None:
+            return
+        if self.find(task.account, task.region, host).status == "DRAINING":
+            reason = f"Scaling activity initiated by (deployment {task.started_by})"
+            self._stopper.stop(task, "ServiceSchedulerInitiated", reason)
 
     def deregister(self, instance: Instance, *, force: bool) -> None:
         """Takes it out of the cluster; raises InvalidParameterException for one with tasks, unless forced."""

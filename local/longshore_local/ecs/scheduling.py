@@ -246,5 +246,6 @@ def _side_by_side(service: Service) -> bool:
 
 
 def _expendable(tasks: list[Task]) -> list[Task]:
-    """Tasks in the order in which they are stopped: those that are not healthy first, then the oldest."""
-    return sorted(tasks, key=lambda task: (task.healthy, task.created_at))
+    """Tasks as they are stopped, none protected: those that are not healthy first, then the oldest."""
+    free = (task for task in tasks if task.protected_until is None)
+    return sorted(free, key=lambda task: (task.healthy, task.created_at))

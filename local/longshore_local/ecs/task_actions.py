@@ -112,9 +112,8 @@ class TaskActions:
 
     def stop_task(self, call: Call) -> dict[str, Any]:
         """Stops a task by ARN or id, for a stated reason."""
-        cluster = call.cluster()
         wanted = str(call.params["task"]).rpartition("/")[2]
-        task = next((held for held in _tasks(call, cluster.name) if held.id == wanted), None)
+        task = next((held for held in tasks_of(call) if held.id == wanted), None)
         if task is None:
             raise errors.invalid_parameter("The referenced task was not found.")
         self._launcher.stop(task, "UserInitiated", str(call.params.get("reason") or "Task stopped by user"))
@@ -124,7 +123,7 @@ class TaskActions:
 
     def list_tasks(self, call: Call) -> dict[str, Any]:
         """ARNs of the tasks of a cluster, those meant to run unless told."""
-        cluster = call.cluster()
+        held = tasks_of(call)
         params = call.params
         service = params.get("serviceName")
         if service is not None and call.find_service(str(service)) is None:
@@ -138,7 +137,7 @@ class TaskActions:
         family, instance = params.get("family"), params.get("containerInstance")
         arns = [
             task.task_arn
-            for task in _tasks(call, cluster.name)
+            for task in held
             if all(value is None or getattr(task, name) == value for name, value in wanted.items())
             and (family is None or task.definition.family == family)
             and (instance is None or str(task.container_instance_arn).endswith(str(instance)))
@@ -147,11 +146,11 @@ class TaskActions:
 
     def describe_tasks(self, call: Call) -> dict[str, Any]:
         """Up to a hundred tasks by ARN or id; looking moves nothing."""
-        cluster = call.cluster()
+        known = tasks_of(call)
         asked = [str(name) for name in call.params.get("tasks") or []]
         if not 1 <= len(asked) <= _MOST_PER_DESCRIBE:
             raise errors.invalid_parameter("Tasks cannot be empty." if not asked else "At most 100 tasks.")
-        held = {task.id: task for task in _tasks(call, cluster.name)}
+        held = {task.id: task for task in known}
         found = [held[name.rpartition("/")[2]] for name in asked if name.rpartition("/")[2] in held]
         missing = [name for name in asked if name.rpartition("/")[2] not in held]
         return {
@@ -160,8 +159,9 @@ class TaskActions:
         }
 
 
-def _tasks(call: Call, cluster: str) -> list[Task]:
-    held: dict[str, Any] = call.backend.tasks.get(cluster, {})
+def tasks_of(call: Call) -> list[Task]:
+    """The tasks of the call's cluster. Raises ClusterNotFoundException."""
+    held: dict[str, Any] = call.backend.tasks.get(call.cluster().name, {})
     return [task for task in held.values() if not isinstance(task, MotoTask)]
 
 

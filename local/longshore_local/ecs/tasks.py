@@ -85,6 +85,7 @@ class Task:
     host: str | None = None
     unplaced: bool = False
     cut_off: bool = False
+    protected_until: datetime | None = None
     zone: str = ""
     subnet: str | None = None
     ending: Ending | None = None

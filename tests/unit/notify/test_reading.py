@@ -328,7 +328,7 @@ def test_a_task_is_told_with_its_cause_its_log_and_where_to_look() -> None:
         log_stream="n/app/0123abc",
         log_tail=["start", "DB_PASSWORD=hunter2", "killed"],
     )
-    assert headline(found) == "🔴 nightly: given up at attempt 3, out of memory"
+    assert headline(found) == "🔴 nightly: given up after 3 attempts, out of memory"
     assert found.log_tail == "start\nDB_PASSWORD=[redacted]\nkilled"
     assert "The log's tail has 1 redacted values." in [say(text) for text in found.details]
     assert [link.label for link in found.links] == ["link.task", "link.logs"]
@@ -444,6 +444,8 @@ MEMBERS = st.sampled_from(
         *("reason", "why", "by", "to", "since", "until", "deadline", "alarms", "candidates", "evidence", "log_tail"),
         *("logs", "log_group", "log_stream", "task", "repository", "digest", "tag", "count", "new", "priority"),
         *("downstream", "upstream", "seconds", "approval", "destination", "environment", "rollout", "attempt"),
+        *("verdict", "next", "would", "attempts", "name", "class", "exit_code", "count", "window_seconds", "changes"),
+        *("root_task", "family", "cluster", "replacement", "running", "desired", "instances", "suspect", "log"),
     ]
 )
 

@@ -137,18 +137,23 @@ def test_what_is_not_opted_in_is_told_and_left(tags: dict[str, str], reason: str
     assert (world.detail()["reason"], world.detail()["would"]) == (reason, would)
 
 
-def test_a_cluster_opts_its_instances_in_and_one_of_them_out() -> None:
+@pytest.mark.parametrize(("own", "cluster"), [("off", "auto"), ("auto", "off")])
+def test_an_instance_or_its_cluster_may_be_silenced(own: str, cluster: str) -> None:
+    world = world_with(tags={"longshore:recover": own})
+    world.instances.tags[first(world).cluster] = {"longshore:recover": cluster}
+    world.lose(first(world))
+    world.run(10)
+    assert (world.told, world.instances.drained) == ([], [])
+
+
+def test_a_cluster_does_not_opt_its_instances_in() -> None:
+    """IAM's condition sees the tags of the instance alone, so the code goes by no others."""
     world = world_with(tags={})
-    arn = first(world).arn
     world.instances.tags[first(world).cluster] = AUTO
-    world.instances.become(arn, tags={"longshore:recover": "off"})
     world.lose(first(world))
     world.run(10)
-    assert world.told == []
-    world.instances.become(arn, tags={})
-    world.lose(first(world))
-    world.run(10)
-    assert world.instances.drained == [arn]
+    assert world.instances.drained == []
+    assert (world.detail()["reason"], world.detail()["would"]) == ("not-opted-in", "agent-lost")
 
 
 def test_observe_tells_and_does_nothing() -> None:

@@ -85,9 +85,8 @@ def test_what_is_drained_was_opted_in_is_active_and_in_trouble(facts: Facts, mod
     ruling, instance, cluster = decide(facts, POLICY, mode, START), facts.instance, facts.cluster
     if ruling.measure is not Measure.DRAIN or instance is None:
         return
-    said = (instance.tags.get("longshore:recover"), cluster.tags.get("longshore:recover"))
-    assert "auto" in said
-    assert "off" not in said
+    assert instance.tags.get("longshore:recover") == "auto", "IAM refuses the others"
+    assert cluster.tags.get("longshore:recover") != "off"
     assert (mode, instance.status, facts.paused) == (Mode.AUTO, "ACTIVE", False)
     assert facts.trouble is not Trouble.REBALANCE
     if facts.trouble is Trouble.AGENT:

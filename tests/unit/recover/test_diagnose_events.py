@@ -19,6 +19,9 @@ INSTANCE = f"{ACCOUNT}:container-instance/shop/b54a2a04"
 SERVICE = f"{ACCOUNT}:service/shop/web"
 
 SAMPLES = {
+    "ec2/rebalance-recommendation": ("standalone", "S1", "drain"),
+    "ecs/container-instance-agent-lost": ("standalone", "E1", "drain"),
+    "ecs/container-instance-health-change": ("standalone", "E3", "drain"),
     "ecs/container-instance-draining": ("standalone", "", "none"),
     "ecs/container-instance-state-change": ("standalone", "", "none"),
     "ecs/deployment-completed": ("service", "", "none"),
@@ -43,6 +46,7 @@ SAMPLES = {
     "health/ecs-task-retirement-standalone": ("standalone", "I2", "notify"),
 }
 REFUSED = {
+    "ecs/cloudtrail-run-task-refused": "detail-type",
     "ecs/lifecycle-hook-post-test-traffic-shift": "detail-type",
     "ecs/lifecycle-hook-pre-scale-up": "detail-type",
     "ecs/lifecycle-hook-production-shift": "detail-type",

@@ -52,11 +52,14 @@ READ = {
     "ECS Service Action": ServiceActed,
     "ECS Deployment State Change": DeploymentActed,
     "ECS Container Instance State Change": InstanceChanged,
+    "ECS Container Instance Health Change": InstanceHealthChanged,
     "EC2 Spot Instance Interruption Warning": InstanceInterrupted,
+    "EC2 Instance Rebalance Recommendation": InstanceInterrupted,
     "EKS Fargate Pod Scheduled Termination": PodTerminating,
     "CloudFormation Stack Status Change": SweepDue,
 }
 BY_NAME = {
+    "ecs/cloudtrail-run-task-refused": LaunchRefused,
     "health/ecs-task-retirement-service": RetirementPlanned,
     "health/ecs-task-retirement-standalone": RetirementPlanned,
     "health/lambda-planned-lifecycle": Irrelevant,

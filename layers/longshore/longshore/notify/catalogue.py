@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 from longshore.notices import Text
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.catalogue_ja import JAPANESE
+from longshore.notify.hints_ja import HINTS as HINTS_JA
 
 if TYPE_CHECKING:
     from longshore.notices import Fact
 
+HINTS: Mapping[str, Mapping[str, str]] = {"ja": HINTS_JA}
+"""What may be done about a failure, where that is not in the event's own language."""
 CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "ja": JAPANESE}
 LANGUAGES = tuple(CATALOGUES)
 DEFAULT = "en"
@@ -80,6 +83,8 @@ def label(key: str, language: str = DEFAULT) -> str:
 
 def value(fact: Fact, language: str = DEFAULT) -> str:
     """A fact's value as raw text: in words where it names an entry."""
+    if (hint := HINTS.get(language, {}).get(fact.args.get("failure", ""))) and fact.label == "fact.fix":
+        return hint
     entry = _entry(fact.value, language) if fact.label in KEYED_FACTS else None
     return (say(Text(fact.value, fact.args), language) if entry and fact.args else entry) or fact.value
 

@@ -98,7 +98,6 @@ _REASONS = {
     "on-premises": "its containers probably still run where Longshore cannot see them",
     "host-well": "its agent stayed away, though its machine is well or says nothing",
     "aws-repairs": "AWS repairs or replaces this by itself",
-    "needs-help": "draining would not mend this",
     "may-end": "EC2 thinks that it may take the instance away, which is not certain",
     "drain-stuck": "it has been draining for long, and tasks are still on it",
     "launcher-unknown": "what was to start it is gone, is not the only one, or makes its input anew each time",

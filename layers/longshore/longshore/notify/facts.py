@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -192,7 +193,8 @@ def _all(kind: Kind, detail: Detail, following: str) -> Iterator[Fact]:
 
 def _recovery(kind: Kind, detail: Detail, following: str, at: datetime) -> Iterator[Fact]:
     yield from recovery.facts(kind, detail)
-    yield from _all(kind, recovery.others(detail), "")
+    for fact in _all(kind, recovery.others(detail), ""):
+        yield replace(fact, args=recovery.named(detail)) if fact.label == "fact.fix" else fact
     yield from recovery.following(kind, detail, at)
     if following:
         yield Fact("fact.next", f"next.{following}", short=False)

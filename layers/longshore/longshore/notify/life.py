@@ -72,7 +72,10 @@ class Life:
         """As JSON, for the ledger: a few kilobytes at most."""
         return {
             "steps": [[step.at.astimezone(UTC).isoformat(), step.kind.value, step.stage] for step in self.steps],
-            "facts": [[fact.label, fact.value, fact.code, fact.short] for fact in self.facts],
+            "facts": [
+                [fact.label, fact.value, fact.code, fact.short, *([dict(fact.args)] if fact.args else ())]
+                for fact in self.facts
+            ],
         }
 
     @staticmethod
@@ -80,7 +83,9 @@ class Life:
         """What `to_record` wrote."""
         return Life(
             tuple(Step(datetime.fromisoformat(at), Kind(kind), *stage) for at, kind, *stage in record.get("steps", ())),
-            tuple(Fact(label, value, code, short) for label, value, code, short in record.get("facts", ())),
+            tuple(
+                Fact(label, value, code, short, *args) for label, value, code, short, *args in record.get("facts", ())
+            ),
         )
 
 

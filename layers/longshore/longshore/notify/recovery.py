@@ -108,6 +108,11 @@ def cause(detail: Detail) -> str:
     return key if key in ENGLISH else name
 
 
+def named(detail: Detail) -> dict[str, str]:
+    """The failure's name as keys spell it, by which other languages have a hint of their own."""
+    return {"failure": slug_of(first(detail, ("name",), 200))}
+
+
 def reason_key(code: object) -> str:
     """The catalogue's entry for a reason; the code itself when it has none."""
     text = clean(code, 128)

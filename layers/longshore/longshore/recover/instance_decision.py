@@ -88,7 +88,7 @@ def _allowed(
     facts: Facts, instance: ContainerInstance, why: Why, policy: UpkeepPolicy, mode: Mode, now: datetime
 ) -> Ruling:
     """What should be drained is, where that is wanted, and as far as the rest of the cluster can bear it."""
-    if opted(instance.tags, facts.cluster.tags) != "auto":
+    if opted(instance.tags) != "auto":  # what IAM asks for too: it does not see the cluster's tags
         return Ruling(Why.NOT_OPTED_IN, why)
     bounded = None if facts.trouble.ending else limits(facts.cluster, instance.arn, facts.drains, policy, now)
     should = bounded or (Why.PAUSED if facts.paused else why)

@@ -117,8 +117,11 @@ def _instance(_: Mapping[str, Any], detail: Mapping[str, Any], __: Facts) -> Dia
 
 def _instance_health(_: Mapping[str, Any], detail: Mapping[str, Any], __: Facts) -> Diagnosis:
     arn = _text(detail, "containerInstanceArn", "detail.containerInstanceArn")
-    overall = _string(detail, "overallStatus")
-    checks = [each for each in _listed(detail.get("healthChecks")) if each.get("status") == "IMPAIRED"]
+    nested = detail.get("healthStatus")  # where the API has it; at the top level in other accounts of this event
+    health = nested if isinstance(nested, Mapping) else detail
+    overall = _string(health, "overallStatus")
+    listed = _listed(health.get("details")) or _listed(health.get("healthChecks"))
+    checks = [each for each in listed if each.get("status") == "IMPAIRED"]
     said = {str(each.get("type")): _string(each, "statusReason") for each in checks}
     failing = (f"healthChecks[{kind}]: IMPAIRED {reason}".rstrip() for kind, reason in sorted(said.items()))
     evidence = (f"overallStatus: {overall}", *failing, f"containerInstanceArn: {arn}")
