@@ -139,6 +139,18 @@ def test_open_recoveries_are_listed_until_they_end(stores: Stores) -> None:
     assert list(stores.recoveries.open()) == []
 
 
+def test_what_is_opened_again_is_listed_again(stores: Stores) -> None:
+    first = stores.recoveries.save(Recovery(arn(0), "etl", CLUSTER, NOW, attempts=(attempt(1, arn(1)),)))
+    ended = stores.recoveries.save(first.ended(RecoveryState.SUCCEEDED))
+    again = ended.reopened(NOW + timedelta(hours=1), timedelta(days=1))
+    assert again is not None
+    saved = stores.recoveries.save(again)
+    assert list(stores.recoveries.open()) == [arn(0)]
+    assert stores.recoveries.get(arn(0)) == saved
+    with pytest.raises(ConflictError):
+        stores.recoveries.save(again)
+
+
 def test_what_ends_at_once_is_never_listed(stores: Stores) -> None:
     stores.recoveries.save(Recovery(arn(0), "etl", CLUSTER, NOW, RecoveryState.ABANDONED))
     assert list(stores.recoveries.open()) == []

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from longshore.notify.threads import Thread
     from longshore.outcomes import Outcome
     from longshore.ports import Clock
+    from longshore.recover.facts import Fact
     from longshore.recover.hosts import HostPorts
+    from longshore.recover.platform import Platform
     from longshore.recover.ports import Ports as RecoverPorts
     from longshore.recover.reading import Message as RecoverMessage
     from longshore.recover.service import Recoverer
@@ -195,26 +197,38 @@ def recoverer() -> Recoverer:
     """The use case of `functions/recover.py`."""
     from longshore.aws.watched import LedgerRefused
     from longshore.recover.care import recoverer as whole
+    from longshore.recover.facts import UNDER_TASKS
     from longshore.recover.incidents import Rules
     from longshore.recover.loop_policy import read_crash_loop_policy
-    from longshore.recover.platform import Platform
     from longshore.recover.refused_tasks import with_refused
     from longshore.recover.rules import read_retry_policy
-    from longshore.recover.upkeep_rules import read_upkeep_policy
 
     stack = settings()
     section = load_config(stack.config).get("recover")
     rules = Rules(read_retry_policy(section), stack.mode, stack.passable_role_arns)
     refused = LedgerRefused(table(), _clock)
     ports = with_refused(_recover_ports(), refused)
-    platform = Platform(ports, _host_ports(), refused, rules, read_upkeep_policy(section))
+
+    @cache
+    def platform() -> Platform:
+        from longshore.recover.platform import Platform
+        from longshore.recover.upkeep_rules import read_upkeep_policy
+
+        return Platform(ports, _host_ports(), refused, rules, read_upkeep_policy(section))
+
+    def under_tasks(message: RecoverMessage, fact: Fact) -> list[Outcome]:
+        return platform().handlers[type(fact)](message, fact)
+
+    def stale_instances(message: RecoverMessage) -> list[Outcome]:
+        return platform().stale_instances.sweep(message)
+
     return whole(
         ports,
         _service_ports(),
         rules,
         read_crash_loop_policy(section),
-        platform.handlers,
-        [platform.stale_instances.sweep],
+        dict.fromkeys(UNDER_TASKS, under_tasks),
+        [stale_instances],
     )
 
 

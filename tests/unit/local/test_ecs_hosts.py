@@ -317,3 +317,59 @@ def test_what_is_no_expression_is_refused(shop: EcsAccount, expression: str) -> 
     held = Instance("x", ACCOUNT, REGION, "shop", "arn", "i-1", "a", 1, 1, shop.timeline.now(), {})
     with pytest.raises(Exception, match="not valid"):
         satisfies(held, expression)
+
+
+# -- protection -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(shop: EcsAccount, hosts: Hosts) -> str:
+    """A protected task of a service, on the only instance."""
+    add(hosts)
+    shop.ecs.create_service(cluster="shop", serviceName="hosted", taskDefinition="job", desiredCount=1)
+    shop.run(60)
+    (task,) = shop.ecs.list_tasks(cluster="shop", serviceName="hosted")["taskArns"]
+    protect(shop, task, expiresInMinutes=30)
+    return str(task)
+
+
+def protect(shop: EcsAccount, task: str, *, on: bool = True, **members: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = shop.ecs.update_task_protection(
+        cluster="shop", tasks=[task], protectionEnabled=on, **members
+    )
+    return answer
+
+
+def is_protected(shop: EcsAccount, task: str) -> bool:
+    (found,) = shop.ecs.get_task_protection(cluster="shop", tasks=[task])["protectedTasks"]
+    assert ("expirationDate" in found) is found["protectionEnabled"]
+    return bool(found["protectionEnabled"])
+
+
+def test_draining_waits_for_the_end_of_a_protection(shop: EcsAccount, hosts: Hosts, kept: str) -> None:
+    arn = describe(shop, kept)["containerInstanceArn"]
+    add(hosts)
+    shop.ecs.update_container_instances_state(cluster="shop", containerInstances=[arn], status="DRAINING")
+    shop.run(25 * 60)
+    assert (describe(shop, kept)["desiredStatus"], is_protected(shop, kept)) == ("RUNNING", True)
+    shop.run(10 * 60)
+    assert (describe(shop, kept)["desiredStatus"], is_protected(shop, kept)) == ("STOPPED", False)
+
+
+def test_a_scale_in_waits_for_the_end_of_a_protection(shop: EcsAccount, kept: str) -> None:
+    shop.ecs.update_service(cluster="shop", service="hosted", desiredCount=0)
+    shop.run(300)
+    assert describe(shop, kept)["desiredStatus"] == "RUNNING"
+    protect(shop, kept, on=False)
+    shop.run(60)
+    assert describe(shop, kept)["desiredStatus"] == "STOPPED"
+
+
+def test_only_tasks_of_services_are_protected_and_not_for_ever(shop: EcsAccount, kept: str) -> None:
+    lone = start(shop)
+    assert protect(shop, lone)["failures"] == [{"arn": lone, "reason": "TASK_NOT_VALID"}]
+    assert protect(shop, f"{lone}0")["failures"] == [{"arn": f"{lone}0", "reason": "MISSING"}]
+    with pytest.raises(ClientError, match="2880"):
+        protect(shop, kept, expiresInMinutes=2881)
+    listed = shop.ecs.get_task_protection(cluster="shop")["protectedTasks"]
+    assert [each["taskArn"] for each in listed] == [kept]

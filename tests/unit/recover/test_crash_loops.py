@@ -361,9 +361,7 @@ def test_a_newer_deployment_ends_it() -> None:
     world = ServiceWorld()
     world.crash(3)
     world.describe(deployments=[primary(world, id="ecs-svc/2", rolloutState="IN_PROGRESS")])
-    detail = {"eventType": "INFO", "eventName": "SERVICE_DEPLOYMENT_IN_PROGRESS", "deploymentId": "ecs-svc/2"}
-    world.send(world.envelope("ECS Deployment State Change", detail, SERVICE))
-    world.run()
+    world.sweeps(5)
     assert (world.told[-1], world.detail()["reason"]) == (RESOLVED, "newer-deployment")
     world.crash(6)
     assert world.told[-1] == RESOLVED

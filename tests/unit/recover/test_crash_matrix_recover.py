@@ -168,6 +168,60 @@ def test_a_success_ends_the_recovery_whatever_dies(step: int) -> None:
     assert len(world.replacements) == 1
 
 
+def late(step: int | None) -> tuple[RecoverWorld, str]:
+    """What brought it back fails in its turn, hours later."""
+    world, arn = put_off(None)
+    world.sweep()
+    world.run(120)
+    begin(world, step)
+    world.tasks.end(world.replacements[0], exit_code=137, container_reason="OutOfMemoryError: Container killed")
+    world.run(40)
+    return world, arn
+
+
+def before_late() -> int:
+    world, _ = put_off(None)
+    world.sweep()
+    world.run(120)
+    return len(world.steps)
+
+
+LATE = len(late(None)[0].steps) - before_late()
+
+
+@pytest.mark.parametrize("step", range(1, LATE + 1))
+def test_a_late_failure_goes_on_with_its_recovery_whatever_dies(step: int) -> None:
+    world, arn = late(step)
+    assert len(world.failures) == 1
+    recovery = world.recoveries.get(arn)
+    assert recovery is not None
+    assert recovery.state is RecoveryState.OPEN
+    assert recovery.tasks == (arn, *world.replacements)
+    assert [each.number for each in recovery.attempts] == [1, 2]
+    assert list(world.recoveries.open()) == [arn]
+    assert 2 <= Counter(world.told)["Task Replaced"] <= 3
+    assert {each.detail["root_task"] for each in world.publisher.published} == {arn}
+
+
+@pytest.mark.parametrize("step", range(1, LATE + 1))
+def test_a_late_failure_is_gone_on_with_by_the_sweep(step: int) -> None:
+    """The queue gave up: what was opened again is found in the ledger."""
+    world, arn = put_off(None)
+    world.sweep()
+    world.run(120)
+    world.crash_after(step)
+    world.tasks.end(world.replacements[0], exit_code=137, container_reason="OutOfMemoryError: Container killed")
+    world.run(0.2)
+    while world.queue.next_due() is not None:
+        world.clock.advance_to(world.queue.waiting[0][0])
+        world.queue.receive(world.clock.now())
+    begun = bool(list(world.recoveries.open()))
+    for _ in range(4):
+        world.sweep()
+        world.run(5)
+    assert len(world.replacements) == 1 + begun
+
+
 POLICY = RetryPolicy(breaker=BreakerLimits(failures=50))
 
 

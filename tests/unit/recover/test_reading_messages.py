@@ -17,7 +17,6 @@ from longshore.errors import BadEventError
 from longshore.recover.facts import (
     AgentCheckDue,
     DaemonActed,
-    DeploymentActed,
     DrainCheckDue,
     InstanceChanged,
     InstanceHealthChanged,
@@ -50,13 +49,11 @@ INSTANCE = f"{HERE}:container-instance/shop/{'1' * 32}"
 READ = {
     "ECS Task State Change": TaskChanged,
     "ECS Service Action": ServiceActed,
-    "ECS Deployment State Change": DeploymentActed,
     "ECS Container Instance State Change": InstanceChanged,
     "ECS Container Instance Health Change": InstanceHealthChanged,
     "EC2 Spot Instance Interruption Warning": InstanceInterrupted,
     "EC2 Instance Rebalance Recommendation": InstanceInterrupted,
     "EKS Fargate Pod Scheduled Termination": PodTerminating,
-    "CloudFormation Stack Status Change": SweepDue,
 }
 BY_NAME = {
     "ecs/cloudtrail-run-task-refused": LaunchRefused,

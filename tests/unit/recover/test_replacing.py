@@ -451,13 +451,17 @@ def test_a_launch_that_ecs_refuses_is_no_failure_of_the_family() -> None:
 
 
 def test_a_family_that_is_well_again_is_told() -> None:
-    world, arn = running(policy=RetryPolicy(breaker=BreakerLimits(failures=2)))
+    tags = {**AUTO, "longshore:team": "data", "longshore:channel": "ops"}
+    world, arn = running(tags, policy=RetryPolicy(breaker=BreakerLimits(failures=2)))
     definition = world.tasks.described(arn)["taskDefinitionArn"]
     fail_on(world, arn)
     world.tasks.end(world.tasks.run(definition), exit_code=0)
     world.run(5)
     assert world.told[-1] == "Crash Loop Resolved"
-    assert world.detail()["family"] == "etl"
+    opened = world.publisher.of(Kind.CRASH_LOOP_OPENED)[0].detail
+    members = ("family", "cluster", "team", "channel")
+    assert [world.detail()[name] for name in members] == [opened[name] for name in members]
+    assert [world.detail()[name] for name in members] == ["etl", "shop", "data", "ops"]
 
 
 # -- order, duplicates, forgery -------------------------------------------------------------------------------------
@@ -622,7 +626,7 @@ def test_a_replacement_that_somebody_stops_is_left_alone() -> None:
     assert len(world.replacements) == 1
 
 
-def test_a_replacement_that_runs_for_long_ends_the_recovery_and_begins_anew_when_it_fails() -> None:
+def test_a_replacement_that_runs_for_long_ends_the_recovery_until_it_fails() -> None:
     world, arn = running()
     unpulled(world, arn)
     world.run(15)
@@ -632,7 +636,8 @@ def test_a_replacement_that_runs_for_long_ends_the_recovery_and_begins_anew_when
     (child,) = world.replacements
     unpulled(world, child)
     world.run(5)
-    assert state(world, child) is RecoveryState.OPEN
+    assert state(world, child) is None
+    assert state(world, arn) is RecoveryState.OPEN
     assert len(world.replacements) == 2
 
 

@@ -299,7 +299,7 @@ def test_a_replacement_that_fails_is_tried_again_before_the_old_one_is_stopped()
     assert len(world.replacements) == 2
 
 
-def test_what_befalls_the_replacement_later_is_a_story_of_its_own() -> None:
+def test_what_befalls_the_replacement_later_goes_on_with_its_attempts() -> None:
     world, old = world_with_task()
     world.send(world.health_notice(old, days=1))
     world.run(30)
@@ -307,7 +307,25 @@ def test_what_befalls_the_replacement_later_is_a_story_of_its_own() -> None:
     world.tasks.end(new, exit_code=137, container_reason="OutOfMemoryError: Container killed due to memory usage")
     world.run(60)
     assert len(world.replacements) == 2
-    assert world.tasks.tags(world.replacements[1])["longshore:root-task"] == new
+    assert world.tasks.tags(world.replacements[1])["longshore:root-task"] == old
+    assert world.tasks.tags(world.replacements[1])["longshore:attempt"] == "2"
+
+
+@pytest.mark.parametrize("hours", [4, 10 * 24], ids=["lately", "long-ago"])
+def test_what_replaced_a_task_before_is_retired_too(hours: int) -> None:
+    world, old = world_with_task()
+    world.tasks.end(old, code="SpotInterruption", reason="Your Spot Task was interrupted.", exit_code=137)
+    world.run(60)
+    world.sweep()
+    world.run(hours * 60)
+    (worker,) = world.replacements
+    world.send(world.health_notice(worker, days=1))
+    world.run(30)
+    assert len(world.replacements) == 2
+    assert world.tasks.described(worker)["stoppedReason"] == "longshore: retirement"
+    world.run(2 * DAY)
+    assert len(world.replacements) == 2
+    assert world.queue.waiting == []
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class LedgerRecoveries:
     """Recoveries: TASK#<root> / RECOVERY, TASK#<arn> / ROOT; the open ones: RECOVERIES#<account>/<region> / <root>.
 
     The list of open ones is written before a recovery and cut after it: it may name one that has just ended, never
-    lack one that has not.
+    lack one that has not for longer than until its next write.
     """
 
     def __init__(self, table: Table, clock: Clock, account: str, region: str) -> None:
@@ -87,7 +87,7 @@ class LedgerRecoveries:
         now = self._clock.now()
         expires = expiry(now, _RECOVERIES_KEEP)
         is_open = recovery.state is RecoveryState.OPEN
-        if is_open and recovery.version == 0:
+        if is_open:  # each time: it may be open again, or was cut by who saw it before it was written
             self._table.put({"pk": self._list, "sk": recovery.root, "opened": recovery.opened.isoformat()})
         if recovery.last and recovery.last.task:
             child = {"pk": _task_key(recovery.last.task), "sk": "ROOT", "root": recovery.root, "expires": expires}

@@ -26,7 +26,6 @@ from longshore.recover.checks import (
 )
 from longshore.recover.facts import (
     DaemonActed,
-    DeploymentActed,
     Fact,
     InstanceChanged,
     InstanceHealthChanged,
@@ -35,7 +34,6 @@ from longshore.recover.facts import (
     PodTerminating,
     RetirementPlanned,
     ServiceActed,
-    SweepDue,
     TaskChanged,
 )
 from longshore.recover.trail_events import api_call
@@ -66,15 +64,6 @@ def _service_action(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
         severity=text(detail, "eventType", where="detail", limit=16),
         reason=free_text(detail, "reason"),
         capacity_providers=texts(detail, "capacityProviderArns"),
-    )
-
-
-def _deployment(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
-    return DeploymentActed(
-        service=resource(envelope, SERVICE, "an ECS service"),
-        deployment=free_text(detail, "deploymentId", 128),
-        event=text(detail, "eventName", where="detail", limit=128),
-        reason=free_text(detail, "reason"),
     )
 
 
@@ -165,14 +154,9 @@ def _pod(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     )
 
 
-def _stack_deployed(_: Envelope, __: Mapping[str, Any]) -> Fact:
-    return SweepDue()  # a new stack knows no task yet, an updated one may have missed events
-
-
 READERS: Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]] = {
     "ECS Task State Change": _task,
     "ECS Service Action": _service_action,
-    "ECS Deployment State Change": _deployment,
     "ECS Daemon Service Action": _daemon,
     "ECS Container Instance State Change": _instance,
     "ECS Container Instance Health Change": _instance_health,
@@ -181,5 +165,4 @@ READERS: Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]] = {
     "AWS Health Event": _health,
     "AWS API Call via CloudTrail": api_call,
     "EKS Fargate Pod Scheduled Termination": _pod,
-    "CloudFormation Stack Status Change": _stack_deployed,
 }

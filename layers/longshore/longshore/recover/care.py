@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from longshore.recover.caring import Caretaker
-from longshore.recover.facts import DeploymentActed, ServiceActed, SweepDue
+from longshore.recover.facts import ServiceActed, SweepDue
 from longshore.recover.healing import Healer
 from longshore.recover.service import Handler, Recoverer
 from longshore.recover.service_actions import ServiceActions
@@ -44,7 +44,7 @@ def recoverer(
     def sweep(message: Message, fact: Fact) -> list[Outcome]:
         return sweeper.handle(message, fact)
 
-    own: Mapping[type, Handler] = {ServiceActed: actions.handle, DeploymentActed: actions.handle, SweepDue: sweep}
+    own: Mapping[type, Handler] = {ServiceActed: actions.handle, SweepDue: sweep}
     whole = Recoverer(ports, rules, {**own, **(handlers or {})}, stopped)
     stops = ServiceStops(ports, care, policy, whole.replacer.incidents, caretaker, healer)
     stuck = StuckTasks(ports, care, rules, whole.replacer, caretaker)

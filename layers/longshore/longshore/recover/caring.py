@@ -1,7 +1,8 @@
 """Caring for services: a trouble is told once, acted on at most once, and told to be over once (recover O1).
 
 It is told before it is recorded (decision 8), so that a crash tells it twice at most. What changes a service is claimed
-before it is asked for, so that a crash asks for it at most once.
+before it is asked for, and confirmed after: what a crash left unconfirmed is asked for again, by the next sign of the
+trouble or by the sweep. Redeploy decides each time from what the service is, so that to be asked twice does no harm.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from longshore.errors import ConflictError, TransientError
+from longshore.errors import ConflictError, GoneError, TransientError
 from longshore.events import Kind
 from longshore.outcomes import Outcome
-from longshore.recover.crash_loops import STUCK, Care, allowed, over, settling
+from longshore.recover.crash_loops import STUCK, Care, allowed, over, settling, undecided
 from longshore.recover.diagnosis import Remedy
+from longshore.recover.service_reasons import CareReason
 from longshore.recover.telling import CHANNEL_TAG, TEAM_TAG, Teller
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ _TRIES = 5
 _STEADY = "steady"
 _ASKS = {Remedy.REDEPLOY: "heal", Remedy.ROLLBACK: "rollback"}
 """What redeploy is asked for; its reasons, see `decisions`."""
-_REPEATED = ("workload_name", "family", "cluster", "task_definition", "class", "name", "team", "channel")
+_REPEATED = ("workload_name", "family", "cluster", "task_definition", "deployment", "class", "name", "team", "channel")
 """Members of what was told that its end repeats."""
 
 
@@ -42,6 +44,7 @@ class Caretaker:
     """Tells troubles of services, has them mended where that is allowed, and tells their ends."""
 
     def __init__(self, ports: Ports, care: ServicePorts, rules: Rules, policy: CrashLoopPolicy) -> None:
+        self._tasks = ports.tasks
         self._services = care.services
         self._troubles = care.troubles
         self._postponer = ports.postponer
@@ -79,22 +82,26 @@ class Caretaker:
         detail: Mapping[str, Any],
         act: Callable[[], list[Outcome]] | None = None,
     ) -> list[Outcome]:
-        """Tells a trouble, records that, and acts: asks redeploy for the remedy, or does what `act` does instead."""
+        """Tells a trouble, records that, and acts: asks redeploy for the remedy, or does what `act` does instead.
+
+        One that is open is told again only when something else is done about it than was told.
+        """
         arn, now = trouble.subject, self._clock.now()
         told = {**detail, "mode": self._mode.value, "next": {"what": care.remedy.value, "why": care.reason.meaning}}
         if care.would is not None:
             told["would"] = care.would.value
         kind = Kind.CRASH_LOOP_OPENED
         outcome = Outcome(care.remedy.value, care.reason.value, message.correlation, arn, kind, told)
-        outcomes = self._teller.tell(outcome)
+        outcomes = [] if trouble.is_open and trouble.why == care.reason.value else self._teller.tell(outcome)
         repeated = {name: told[name] for name in _REPEATED if name in told}
-        opened = trouble.begun(now, limit, repeated)
+        opened = trouble.begun(now, limit, repeated, care.reason.value)
         if care.acts:
-            opened = replace(opened, acted=now, act=care.remedy.value)
+            acted, asking = (now, None) if act else (None, now)
+            opened = replace(opened, acted=acted, asking=asking, act=care.remedy.value)
         mine = self.claimed(trouble, opened)
         if mine is None or not care.acts:
             return outcomes
-        return outcomes + (act() if act else self._ask(message, mine, care.remedy, detail))
+        return outcomes + (act() if act else self._ask(message, mine))
 
     def claimed(self, before: Trouble, opened: Trouble) -> Trouble | None:
         """The trouble, recorded so, or None when somebody else told it or acted first; signs of others are kept."""
@@ -105,23 +112,40 @@ class Caretaker:
                 if not left:
                     raise
                 now = self._troubles.get(before.subject, before.key)
-                if now.is_open != before.is_open or now.acted != before.acted:
+                if _decided(now) != _decided(before):
                     return None
                 for sign in opened.signs:
                     now = now.with_sign(sign, timedelta.max)
                 opened = replace(opened, signs=now.signs, version=now.version)
         return None
 
-    def _ask(self, message: Message, trouble: Trouble, remedy: Remedy, detail: Mapping[str, Any]) -> list[Outcome]:
-        """Asks redeploy, the one writer of services (design 3)."""
-        members = {name: detail.get(name, "") for name in ("class", "task_definition", "deployment")}
+    def _ask(self, message: Message, trouble: Trouble) -> list[Outcome]:
+        """Asks redeploy, the one writer of services (design 3), and records that it was asked."""
+        remedy = Remedy(trouble.act)
+        members = {name: trouble.told.get(name, "") for name in ("class", "task_definition", "deployment")}
         kind = Kind.REDEPLOY_REQUESTED
         asked = Outcome(remedy.value, _ASKS[remedy], message.correlation, trouble.subject, kind, members)
         try:
-            return self._teller.tell(asked)
+            outcomes = self._teller.tell(asked)
         except TransientError:  # the bus did not take it: whoever comes next may ask
-            self.keep(trouble, lambda now: replace(now, opened=None, acted=None, act=""))
+            self.keep(trouble, lambda each: replace(each, asking=None))
             raise
+        now = self._clock.now()
+        self.keep(trouble, lambda each: replace(each, acted=now, asking=None))
+        return outcomes
+
+    def _ask_again(self, message: Message, trouble: Trouble, service: Service | None) -> list[Outcome]:
+        """Asks for what was decided and perhaps never asked for, if it is still allowed, for the same deployment."""
+        if service is None or service.deployment != trouble.told.get("deployment"):
+            return []
+        try:
+            _, tags = self._tasks.definition(str(trouble.told.get("task_definition", "")))
+        except GoneError:
+            return []
+        if not self.allowed(Care(Remedy(trouble.act), CareReason(trouble.why)), service, tags).acts:
+            return []
+        mine = self.claimed(trouble, replace(trouble, asking=self._clock.now()))
+        return self._ask(message, mine) if mine else []
 
     def steady(self, message: Message, service: str) -> list[Outcome]:
         """ECS told that a service is steady, or changed its deployment: what is over is told to be."""
@@ -140,14 +164,17 @@ class Caretaker:
         return []
 
     def review(self, message: Message) -> list[Outcome]:
-        """Tells the ends that no event told; one service that fails keeps none of the others from it."""
+        """Tells the ends that no event told, and asks for what a crash kept from being asked for; one service that fails keeps none of the others from it."""
         known = [self._troubles.get(*each) for each in self._troubles.open()]
         known = [each for each in known if each.is_open and not each.key.startswith(STUCK)]
         services = self._services.survey(sorted({each.subject for each in known}))
         now, outcomes = self._clock.now(), list[Outcome]()
         for each in known:
             reason = over(each, services.get(each.subject), self._policy, now, told=False)
-            outcomes += self.end(message, each, reason) if reason else []
+            if reason is not None:
+                outcomes += self.end(message, each, reason)
+            elif each.why in _ASKS.values() and undecided(each, now):
+                outcomes += self._ask_again(message, each, services.get(each.subject))
         return outcomes
 
     def end(self, message: Message, trouble: Trouble, reason: EndReason) -> list[Outcome]:
@@ -160,6 +187,11 @@ class Caretaker:
         outcomes = self._teller.tell(outcome)
         self.keep(trouble, lambda each: each.ended(now) if each.is_open else each)
         return outcomes
+
+
+def _decided(trouble: Trouble) -> tuple[object, ...]:
+    """What others may have told or done meanwhile."""
+    return trouble.is_open, trouble.acted, trouble.asking, trouble.why
 
 
 def described(

@@ -74,7 +74,7 @@ class Closer:
         if not task.final or not (ended_so or decision.reason is Reason.SILENCED):
             return outcomes
         well = ended_so and incident.diagnosis.cls not in _STOPPED_BY
-        if recovery is not None and recovery.state is RecoveryState.OPEN:
+        if recovery is not None and recovery.state is RecoveryState.OPEN and not incident.reopened:
             self._recoveries.save(recovery.ended(RecoveryState.SUCCEEDED if well else RecoveryState.ABANDONED))
         if opted_in(incident) and incident.diagnosis.owner.nobody:
             self._recorder.forget(task)
@@ -95,8 +95,7 @@ class Closer:
     def well(self, incident: Incident) -> list[Outcome]:
         """Tells that a family whose replacements were stopped is well again."""
         told: list[Outcome] = []
-        well = family_well(incident.message, incident.task, incident.mode)
-        self._families.well(incident.task, lambda: told.extend(self._teller.tell(well)))
+        self._families.well(incident.task, lambda: told.extend(self._teller.tell(family_well(incident))))
         return told
 
 

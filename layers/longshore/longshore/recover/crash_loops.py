@@ -28,8 +28,24 @@ _TOLD_BY_ECS = frozenset({"C1", "C2", "C3", "C4", "C5"})
 """Classes of placement: ECS tells them of the service itself."""
 _COUNTED = frozenset({"D1", "H1", "H2", "G1", "G2", "G4"})
 """Classes for which nothing is done about one service task, though often they are a crash loop (recover 2.4)."""
+_PULL = "P"
+"""Pulls that fail: ECS tries again by itself for ever, and nobody hears of one that never succeeds."""
 _UNDONE = frozenset({"", "D1", "G1", "G2", "G3", "G4", "H1", "H2", "K1", "P2", "P6", "R1", "R2", "R3", "T2"})
 """Classes that a new revision may have brought, so that the one before may not have them."""
+
+_PASSES = frozenset(
+    {
+        CareReason.NOT_OPTED_IN,
+        CareReason.NO_POLICY,
+        CareReason.OBSERVE_ONLY,
+        CareReason.PAUSED,
+        CareReason.HEAL,
+        CareReason.ROLLBACK,
+    }
+)
+"""Reasons for which nothing was asked for so far: they pass, or what was to be asked for was kept from it."""
+_ASKED_WITHIN = timedelta(minutes=1)
+"""Whoever is about to ask has asked by then, or died: a function's time is shorter."""
 
 _RECENT = timedelta(hours=24)
 _FOLLOWS = timedelta(hours=1)
@@ -123,7 +139,7 @@ def _counts(diagnosis: Diagnosis) -> bool:
     cls = diagnosis.cls
     if not cls or cls in _DROPPED or cls in _TOLD_BY_ECS:
         return False
-    return cls in _COUNTED or diagnosis.remedy is not Remedy.NONE
+    return cls in _COUNTED or cls.startswith(_PULL) or diagnosis.remedy is not Remedy.NONE
 
 
 def suspects(signs: Sequence[Sign], service: Service) -> Suspects:
@@ -171,7 +187,7 @@ def care_for_loop(
 def _is_way_back(service: Service, others: Iterable[Trouble]) -> bool:
     """Whether the deployment began because of a rollback that was asked for: that one is not undone as well."""
     began = service.changed
-    asked = [each.acted for each in others if each.act == Remedy.ROLLBACK and each.acted is not None]
+    asked = [each.asked for each in others if each.act == Remedy.ROLLBACK and each.asked is not None]
     return began is not None and any(at <= began <= at + _FOLLOWS for at in asked)
 
 
@@ -189,6 +205,21 @@ def allowed(care: Care, service: Service, definition_tags: Mapping[str, str], mo
     elif paused:
         reason = CareReason.PAUSED
     return Care(Remedy.NOTIFY, reason, care.remedy) if reason else care
+
+
+def undecided(trouble: Trouble, now: datetime) -> bool:
+    """Whether an open trouble is to be decided again: nothing was asked for, and why not may have passed.
+
+    What somebody is about to ask for at this moment is left to them.
+    """
+    if not trouble.is_open or trouble.acted is not None or trouble.why not in _PASSES:
+        return False
+    return trouble.asking is None or now - trouble.asking >= _ASKED_WITHIN
+
+
+def stands(trouble: Trouble, care: Care) -> bool:
+    """Whether what was told of an open trouble is still all there is to say and to do."""
+    return trouble.is_open and trouble.why == care.reason.value and not care.acts
 
 
 def over(
@@ -217,4 +248,4 @@ def settling(trouble: Trouble) -> timedelta:
     return max(_SETTLED, timedelta(seconds=trouble.window) / 2)
 
 
-__all__ = ["Act", "Care", "CrashLoopPolicy", "care_for_loop", "over", "sign_of", "suspects", "uneventful"]
+__all__ = ["Act", "Care", "CrashLoopPolicy", "care_for_loop", "over", "sign_of", "stands", "suspects", "undecided", "uneventful"]

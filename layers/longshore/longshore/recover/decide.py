@@ -139,7 +139,8 @@ def _replacement(facts: Facts, policy: RetryPolicy, now: datetime, jitter: float
     due = policy.due(rule, facts.recovery, facts.task.ran_for, now, jitter)
     if late := _late(facts, policy, due, now):
         return _because(late)
-    number = len(facts.recovery.attempts) + 1 if facts.recovery else 1
+    last = facts.recovery.last if facts.recovery else None
+    number = last.number + 1 if last else 1  # never one that was there before: tokens are made of it
     if waiting := _waiting(facts):
         return Decision(Verdict.WAIT, waiting, number, rule.kind, _later(waiting, now), changes)
     return Decision(Verdict.REPLACE, safe, number, rule.kind, due, changes)

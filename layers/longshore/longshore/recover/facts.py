@@ -47,15 +47,6 @@ class ServiceActed(NamedTuple):
     capacity_providers: tuple[str, ...] = ()
 
 
-class DeploymentActed(NamedTuple):
-    """ECS began, ended or failed a deployment of a service."""
-
-    service: str
-    deployment: str
-    event: str
-    reason: str
-
-
 class DaemonActed(NamedTuple):
     """ECS tells of a daemon of Managed Instances, which it repairs itself."""
 
@@ -184,7 +175,6 @@ class Irrelevant(NamedTuple):
 Fact = (
     TaskChanged
     | ServiceActed
-    | DeploymentActed
     | DaemonActed
     | InstanceChanged
     | InstanceHealthChanged
@@ -200,3 +190,16 @@ Fact = (
     | DrainCheckDue
     | Irrelevant
 )
+
+UNDER_TASKS = (
+    AgentCheckDue,
+    DrainCheckDue,
+    InstanceChanged,
+    InstanceHealthChanged,
+    InstanceInterrupted,
+    LaunchRefused,
+    PodTerminating,
+    RetirementDue,
+    RetirementPlanned,
+)
+"""What `platform.Platform` takes: most messages concern tasks themselves, and never need it."""

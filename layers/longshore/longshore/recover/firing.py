@@ -57,7 +57,7 @@ class Firings:
 
     def next(self, task: Task, root: str) -> datetime | None:
         """By when a task like this, or like its root, is started again; None where nothing is known to do so."""
-        times = [each for each in self._timetables(task) if any(starts(target, task) for target in each.targets)]
+        times = [each for each in self._timetables(task) if _of(each, task)]
         first = task if task.arn == root else self._tasks.get(task.cluster, root)
         if len(times) != 1 or first is None or first.created is None:
             return None
@@ -69,3 +69,7 @@ class Firings:
         if task.started_by.startswith(RULE):
             return self._launchers.rule_times(task.started_by.removeprefix(RULE))
         return ()
+
+
+def _of(timetable: Timetable, task: Task) -> bool:
+    return any(starts(each, task.cluster, task.family) for each in timetable.targets)

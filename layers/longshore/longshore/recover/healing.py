@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from longshore.errors import AccessDeniedError
 from longshore.images import Digest, ImageReference
 from longshore.recover.caring import described, quiet
-from longshore.recover.crash_loops import IMAGE, Care
+from longshore.recover.crash_loops import IMAGE, Care, stands, undecided
 from longshore.recover.diagnose import diagnose
 from longshore.recover.diagnosis import Owner, Remedy
 from longshore.recover.service_reasons import CareReason
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from longshore.recover.caring import Caretaker
     from longshore.recover.crash_loops import CrashLoopPolicy
     from longshore.recover.ports import Ports
+    from longshore.recover.reading import Message
     from longshore.recover.service_ports import Images, ServicePorts
     from longshore.recover.telling import Incident
+    from longshore.recover.troubles import Trouble
 
 _NOT_FOUND = "P2"
 _NAMED = re.compile(r"([a-z0-9][a-z0-9._:/-]{1,400})@(sha256:[0-9a-f]{64})")
@@ -145,9 +147,10 @@ class Healer:
         message, task, arn, now = incident.message, incident.task, service_arn(incident.task), self._clock.now()
         known = self._troubles.get(arn, IMAGE + missing.shown)
         sign = Sign(task.arn, min(task.stopped or now, now), cls=_NOT_FOUND, container=missing.container)
-        if known.acted is not None or not known.may_open(now, self._again):
-            self._caretaker.keep(known, lambda each: each.with_sign(sign, self._keep))
-            return quiet(message, arn, CareReason.ALREADY_ASKED.value, task=task.arn, digest=missing.shown)
+        if known.acted is not None:
+            return self._counted(message, known, sign, CareReason.ALREADY_ASKED.value)
+        if not (known.may_open(now, self._again) or undecided(known, now)):
+            return self._counted(message, known, sign, known.why if known.is_open else "counted")
         service = self._services.get(arn)
         if service is None or not service.wanted or service.silenced:
             return quiet(message, arn, "silenced" if service and service.silenced else "not-wanted", task=task.arn)
@@ -155,6 +158,8 @@ class Healer:
         if asked is None:
             return None
         care = self._caretaker.allowed(asked, service, incident.definition_tags)
+        if stands(known, care):
+            return self._counted(message, known, sign, known.why)
         diagnosis = diagnose(
             task, definition=incident.definition, service=service.described, definition_tags=incident.definition_tags
         )
@@ -168,3 +173,9 @@ class Healer:
         }
         trouble = replace(known.with_sign(sign, self._keep))
         return self._caretaker.open(message, trouble, ONCE, care, detail)
+
+    def _counted(self, message: Message, trouble: Trouble, sign: Sign, reason: str) -> list[Outcome]:
+        """One more that did not find it, of which nothing new is to be told."""
+        self._caretaker.keep(trouble, lambda each: each.with_sign(sign, self._keep))
+        shown = trouble.key.removeprefix(IMAGE)
+        return quiet(message, trouble.subject, reason or "counted", task=sign.id, digest=shown)

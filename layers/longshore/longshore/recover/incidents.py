@@ -13,7 +13,7 @@ from longshore.recover.facts import TaskChanged
 from longshore.recover.log_tail import last_lines, shown_container
 from longshore.recover.reasons import Verdict
 from longshore.recover.recipe import LaunchRecipe
-from longshore.recover.recovery import AttemptState, Recovery, RecoveryState
+from longshore.recover.recovery import AttemptState, Recovery
 from longshore.recover.telling import Incident
 from longshore.tasks import ATTEMPT_TAG, PARENT_TAG, RECOVER_TAG, ROOT_TAG, Task
 
@@ -58,9 +58,15 @@ class Incidents:
         self._families = families
 
     def of(self, message: Message, task: Task) -> Incident:
-        """What is known of a task: its lineage, its definition, its diagnosis."""
-        root, recovery = self._lineage(message, task)
-        return self.within(message, task, root, recovery)
+        """What is known of a task: its lineage, its definition, its diagnosis.
+
+        The lineage is the ledger's word, else that of tags which name a launch whose answer was lost.
+        """
+        root = self._recoveries.root_of(task.arn) or self._adopted(message, task) or task.arn
+        recovery = self._recoveries.get(root)
+        if recovery is None or not recovery.brought_back_by(task.arn):
+            return self.within(message, task, root, recovery)
+        return self._failed_later(message, task, recovery)
 
     def within(self, message: Message, task: Task, root: str, recovery: Recovery | None) -> Incident:
         """The same for a task whose lineage is known."""
@@ -71,13 +77,18 @@ class Incidents:
         diagnosis = diagnose(task, definition=definition, tags=task.tags, definition_tags=tags)
         return Incident(message, task, root, diagnosis, definition, tags, self._rules.mode.value, recovery)
 
-    def _lineage(self, message: Message, task: Task) -> tuple[str, Recovery | None]:
-        """The root of a task and its recovery: by the ledger, else by tags that name a launch whose answer was lost."""
-        root = self._recoveries.root_of(task.arn) or self._adopted(message, task) or task.arn
-        recovery = self._recoveries.get(root)
-        if root != task.arn and recovery and recovery.state is RecoveryState.SUCCEEDED:
-            return task.arn, self._recoveries.get(task.arn)  # it ran well for long enough: what befalls it now is new
-        return root, recovery
+    def _failed_later(self, message: Message, task: Task, ended: Recovery) -> Incident:
+        """What befalls a replacement that had brought its task back goes on with the attempts of the last 24 hours.
+
+        So what always fails late uses up its attempts too (recover 4). Without any it is the root of another recovery,
+        and stays it.
+        """
+        own = self._recoveries.get(task.arn)
+        window = timedelta(seconds=self._rules.policy.window)
+        again = ended.reopened(task.stopped or self._clock.now(), window) if own is None else None
+        if again is None:
+            return self.within(message, task, task.arn, own)
+        return replace(self.within(message, task, ended.root, again), reopened=True)
 
     def _adopted(self, message: Message, task: Task) -> str | None:
         """The root of a replacement that the ledger does not know yet; it is told and recorded before anything else."""

@@ -10,7 +10,7 @@ from longshore.errors import GoneError
 from longshore.recover.recipe import LaunchRecipe, Network, completed, merged
 from longshore.recover.remedies import subnet_of
 from longshore.recover.retry import RetryPolicy
-from longshore.recover.sources import RULE, SCHEDULE, Interface, recipe_from_launcher, recipe_of, starts
+from longshore.recover.sources import SCHEDULE, Interface, recipe_from_launcher, recipe_of, starts, targets_of
 from longshore.tasks import RECOVER_TAG
 
 if TYPE_CHECKING:
@@ -125,14 +125,9 @@ class Recorder:
 
     def _launcher(self, task: Task) -> LaunchRecipe | None:
         """What started it, if that is still there and unmistakable."""
-        name, source, targets = "", "", []
-        if task.started_by.startswith(SCHEDULE):
-            name, source = task.started_by.removeprefix(SCHEDULE), "schedule"
-            targets = [*self._launchers.schedules(name)]
-        elif task.started_by.startswith(RULE):
-            name, source = task.started_by.removeprefix(RULE), "rule"
-            targets = [*self._launchers.rules(name)]
-        parameters = _distinct([each["EcsParameters"] for each in targets if starts(each, task)])
+        targets = targets_of(self._launchers, task.started_by)
+        parameters = _distinct([each["EcsParameters"] for each in targets if starts(each, task.cluster, task.family)])
+        source = "schedule" if task.started_by.startswith(SCHEDULE) else "rule"
         return recipe_from_launcher(parameters[0], source) if len(parameters) == 1 else None
 
 

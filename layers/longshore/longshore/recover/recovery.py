@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from longshore.recover.changes import Changes
 
 
 class RecoveryState(StrEnum):
-    """Where a recovery stands; every state but OPEN is final."""
+    """Where a recovery stands; only OPEN goes on. SUCCEEDED is opened again when what brought it back fails later."""
 
     OPEN = "open"
     SUCCEEDED = "succeeded"
@@ -116,7 +117,10 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The recovery of one root task. `version` fences writers: it rises with every write, 0 is not yet written."""
+    """The recovery of one root task, opened when what it is about failed.
+
+    `version` fences writers: it rises with every write, 0 is not yet written.
+    """
 
     root: str
     family: str
@@ -144,6 +148,18 @@ class Recovery:
         """With an attempt added, or its newer state in place of the one with the same number."""
         others = tuple(each for each in self.attempts if each.number != attempt.number)
         return replace(self, attempts=(*others, attempt))
+
+    def brought_back_by(self, task: str) -> bool:
+        """Whether it ended because a replacement lived for long enough, and that is this task."""
+        return self.state is RecoveryState.SUCCEEDED and self.last is not None and self.last.task == task
+
+    def reopened(self, at: datetime, window: timedelta) -> Recovery | None:
+        """Open again for a failure of what brought it back, with the attempts that count within a window (recover 4).
+
+        None where none does: then the failure is the beginning of another recovery.
+        """
+        kept = tuple(dropwhile(lambda each: each.failure.at <= at - window, self.attempts))
+        return replace(self, state=RecoveryState.OPEN, opened=at, attempts=kept) if kept else None
 
     def ended(self, state: RecoveryState) -> Recovery:
         """In its final state."""

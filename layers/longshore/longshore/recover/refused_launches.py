@@ -17,7 +17,8 @@ from longshore.recover.facts import LaunchRefused
 from longshore.recover.hosts import Watch
 from longshore.recover.notices import refused_launch
 from longshore.recover.owner import owner_of
-from longshore.recover.refused_tasks import MARK, RULE, SCHEDULE, RefusedLaunch, family_of, unmistakable
+from longshore.recover.refused_tasks import MARK, RefusedLaunch, unmistakable
+from longshore.recover.sources import RULE, SCHEDULE, family_of
 from longshore.recover.upkeep import Ruling, Why
 from longshore.recover.upkeep_telling import Subject, UpkeepTeller, logged
 from longshore.tasks import ROOT_TAG, Task

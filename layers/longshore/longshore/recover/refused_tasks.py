@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from longshore.recover.sources import starts, targets_of
 from longshore.tasks import Task
 
 if TYPE_CHECKING:
     from longshore.recover.ports import Launch, Launchers, Ports, Tasks
 
 MARK = "refused-"
-SCHEDULE, RULE = "chronos-schedule/", "events-rule/"
 _FILLED_IN = "<aws.scheduler."
 _MOST = 10  # tasks that one RunTask starts
 
@@ -116,12 +116,7 @@ def is_refused(arn: str) -> bool:
 
 def unmistakable(launchers: Launchers, started_by: str, cluster: str, family: str) -> Unmistakable | None:
     """What a schedule or rule starts, where that is one thing, and the same each time; else None."""
-    targets: Sequence[Mapping[str, Any]] = ()
-    if started_by.startswith(SCHEDULE):
-        targets = launchers.schedules(started_by.removeprefix(SCHEDULE))
-    elif started_by.startswith(RULE):
-        targets = launchers.rules(started_by.removeprefix(RULE))
-    fitting = [each for each in targets if _fits(each, cluster, family)]
+    fitting = [each for each in targets_of(launchers, started_by) if starts(each, cluster, family)]
     if len(fitting) != 1:
         return None
     overrides = _overrides(fitting[0])
@@ -158,16 +153,6 @@ def task_of(launch: RefusedLaunch, found: Unmistakable) -> Task:
 def with_refused(ports: Ports, log: RefusedLog) -> Ports:
     """Ports to which refused launches are tasks: everything that goes on with a recovery must have these."""
     return replace(ports, tasks=TasksWithRefused(ports.tasks, log, ports.launchers))
-
-
-def family_of(definition: str) -> str:
-    """The family of a task definition, named in any way."""
-    return definition.rpartition("/")[2].partition(":")[0]
-
-
-def _fits(target: Mapping[str, Any], cluster: str, family: str) -> bool:
-    named = str(target.get("EcsParameters", {}).get("TaskDefinitionArn", ""))
-    return target.get("Arn") == cluster and family_of(named) == family
 
 
 def _overrides(target: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -69,6 +69,7 @@ class Replacer:
         incident = self.incidents.with_log(incident)
         if self.incidents.waits_for_log(incident):
             return []
+        incident = self._reopened(incident)
         return self._carry_out(incident, *self._within_budget(facts, decision))
 
     def replace(self, message: Message, task: Task, diagnosis: Diagnosis) -> list[Outcome]:
@@ -107,6 +108,12 @@ class Replacer:
         return outcomes
 
     # -- what follows -----------------------------------------------------------------------------------------------
+
+    def _reopened(self, incident: Incident) -> Incident:
+        """Recorded before anything is done: from here on the sweep goes on with it."""
+        if not incident.reopened:
+            return incident
+        return replace(incident, recovery=self._recoveries.save(self._closer.recovery(incident)), reopened=False)
 
     def _within_budget(self, facts: Facts, decision: Decision) -> tuple[Facts, Decision]:
         """Takes the replacement from the hour's budgets; where none is left, the decision is another.

@@ -145,20 +145,22 @@ class Retirement:
         """Begins a recovery, or has patience with the one that was begun; one that has ended is not begun again."""
         if facts.task is None:
             return []
-        recovery, now = self._recovery(facts.task), self._ports.clock.now()
+        recovery, now = self._replacer.incidents.of(message, facts.task).recovery, self._ports.clock.now()
         if recovery is not None and recovery.state is not RecoveryState.OPEN:
             return logged(message, Ruling(Why.OUTDATED), thing.arn)
         if now < due.at:
             waits = recovery is not None and not recovery.attempts  # for a budget
             self._later(message, due, self._policy.look_again if waits else self._policy.handover)
-        if recovery is not None and (last := recovery.last) is not None:
+        if recovery is not None and (last := recovery.last) is not None and last.task != facts.task.arn:
             planned = last.parent == facts.task.arn and last.state is AttemptState.PLANNED
             if not planned or now < last.due:
                 return logged(message, Ruling(Why.STARTING), thing.arn)
         return self._replacer.replace(message, facts.task, diagnosis_of(thing, facts, due.at))
 
     def _recovery(self, task: Task) -> Recovery | None:
-        return self._ports.recoveries.get(self._ports.recoveries.root_of(task.arn) or task.arn)
+        """Its own, else the one whose replacement it is."""
+        recoveries = self._ports.recoveries
+        return recoveries.get(task.arn) or recoveries.get(recoveries.root_of(task.arn) or task.arn)
 
     def _begun(self, task: Task) -> bool:
         """Whether a replacement of a task was launched."""
@@ -169,8 +171,8 @@ class Retirement:
     def _hand_over(self, message: Message, fact: RetirementDue, task: Task) -> list[Outcome]:
         """Stops the old task once its replacement runs, and is healthy where that can be told.
 
-        The recovery has succeeded by then: what befalls the replacement later is a story of its own. A replacement
-        that failed has attempts of its own; if none comes up until the date, AWS stops the old task.
+        The recovery has succeeded by then; it goes on when the replacement fails later. A replacement that failed
+        before has attempts of its own; if none comes up until the date, AWS stops the old task.
         """
         recovery = self._recovery(task)
         newest = recovery.tasks[-1] if recovery else task.arn

@@ -132,8 +132,8 @@ _ATTEMPTS: Mapping[AttemptKind, int] = MappingProxyType({AttemptKind.INFRA: 5, A
 
 class RetryPolicy(NamedTuple):
     """The whole policy; durations are seconds. `stable` is how long a replacement must run for the back-off to begin
-    anew, `max_age` how old a failure may be, `deadline` how long after the first failure attempts are made,
-    `networks` those of families, by pattern, for tasks whose own is not known.
+    anew, `max_age` how old a failure may be, `deadline` how long after the first failure attempts are made, `window` how
+    long attempts count once a replacement had brought the task back, `networks` those of families, by pattern, for tasks whose own is not known.
     """
 
     attempts: Mapping[AttemptKind, int] = _ATTEMPTS
@@ -142,6 +142,7 @@ class RetryPolicy(NamedTuple):
     stable: int = 600
     max_age: int = 21600
     deadline: int = 86400
+    window: int = 86400
     family_per_hour: int = 10
     cluster_per_hour: int = 60
     breaker: BreakerLimits = BreakerLimits()

@@ -9,7 +9,7 @@ from longshore.recover import notices
 from longshore.recover.caring import described, quiet
 from longshore.recover.crash_loops import ACTION, Care
 from longshore.recover.diagnosis import Diagnosis, Owner, Remedy
-from longshore.recover.facts import DeploymentActed, Fact, ServiceActed
+from longshore.recover.facts import Fact, ServiceActed
 from longshore.recover.service_reasons import CareReason
 from longshore.recover.troubles import ONCE, Limit, Sign
 
@@ -45,9 +45,7 @@ class ServiceActions:
         self._caretaker = caretaker
 
     def handle(self, message: Message, fact: Fact) -> list[Outcome]:
-        """Does what follows from `ECS Service Action` and `ECS Deployment State Change`."""
-        if isinstance(fact, DeploymentActed):
-            return self._caretaker.steady(message, fact.service)
+        """Does what follows from `ECS Service Action`."""
         if not isinstance(fact, ServiceActed):
             return []
         if fact.event == STEADY:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from longshore.recover.caring import described, quiet
 from longshore.recover.crash_loops import (
     LOOP,
+    Care,
     CrashLoopPolicy,
     Suspects,
     care_for_loop,
     commonest,
     sign_of,
+    stands,
     suspects,
+    undecided,
 )
 from longshore.recover.diagnose import diagnose
 from longshore.recover.services import Service, service_arn
@@ -76,22 +79,27 @@ class ServiceStops:
         known = self._troubles.get(arn, LOOP + task.started_by)
         loop = known.with_sign(sign, self._policy.keep)
         limit = loop.crossed(self._policy.limits)
-        if limit is not None and loop.may_open(now, self._policy.again):
+        if limit is not None and (loop.may_open(now, self._policy.again) or undecided(loop, now)):
             service = self._services.get(arn)
             if service is not None and _concerned(service, task.started_by):
-                return self._open(incident, loop, limit, service)
+                incident = replace(incident, diagnosis=_diagnosed(incident, service))
+                care = self._care(incident, loop, limit, service)
+                if not stands(loop, care):
+                    return self._open(incident, loop, limit, service, care)
         self._caretaker.keep(known, lambda each: each.with_sign(sign, self._policy.keep))
         return quiet(message, arn, "counted", task=task.arn, signs=len(loop.fresh), **{"class": diagnosis.cls})
 
-    def _open(self, incident: Incident, loop: Trouble, limit: Limit, service: Service) -> list[Outcome]:
-        incident = self._incidents.with_log(replace(incident, diagnosis=_diagnosed(incident, service)))
+    def _care(self, incident: Incident, loop: Trouble, limit: Limit, service: Service) -> Care:
+        blamed = suspects(within(loop.fresh, limit), service)
+        others = [each for each in self._troubles.of(loop.subject) if each.key != loop.key]
+        care = care_for_loop(loop, service, incident.diagnosis, others, blamed, self._policy, self._clock.now())
+        return self._caretaker.allowed(care, service, incident.definition_tags)
+
+    def _open(self, incident: Incident, loop: Trouble, limit: Limit, service: Service, care: Care) -> list[Outcome]:
+        incident = self._incidents.with_log(incident)
         if self._incidents.waits_for_log(incident):
             return []
         signs = within(loop.fresh, limit)
-        blamed = suspects(signs, service)
-        others = [each for each in self._troubles.of(loop.subject) if each.key != loop.key]
-        care = care_for_loop(loop, service, incident.diagnosis, others, blamed, self._policy, self._clock.now())
-        care = self._caretaker.allowed(care, service, incident.definition_tags)
         detail = {
             **described(service, incident.diagnosis, incident.task, incident.definition_tags),
             "task": incident.task.arn,
@@ -102,7 +110,7 @@ class ServiceStops:
             "window_seconds": int(limit.within.total_seconds()),
             "classes": dict(commonest(signs)),
             "log": incident.log.members(),
-            **self._blame(blamed, incident, service),
+            **self._blame(suspects(signs, service), incident, service),
         }
         return self._caretaker.open(incident.message, loop, limit, care, detail)
 

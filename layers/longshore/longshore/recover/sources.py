@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.recover.recipe import LaunchRecipe, Network, Provider
 
 if TYPE_CHECKING:
+    from longshore.recover.ports import Launchers
     from longshore.tasks import Task
 
 RULE, SCHEDULE = "events-rule/", "chronos-schedule/"
@@ -96,11 +97,24 @@ def recipe_from_request(request: Mapping[str, Any]) -> LaunchRecipe:
     )
 
 
-def starts(target: Mapping[str, Any], task: Task) -> bool:
-    """Whether a target of a rule or schedule starts this task: the same family in the same cluster."""
-    definition = str(target["EcsParameters"].get("TaskDefinitionArn", ""))
-    family = definition.rpartition("/")[2].partition(":")[0]
-    return target.get("Arn") == task.cluster and family == task.family
+def targets_of(launchers: Launchers, started_by: str) -> Sequence[Mapping[str, Any]]:
+    """The ECS targets of the schedule or rule that `startedBy` names, as they are now."""
+    if started_by.startswith(SCHEDULE):
+        return launchers.schedules(started_by.removeprefix(SCHEDULE))
+    if started_by.startswith(RULE):
+        return launchers.rules(started_by.removeprefix(RULE))
+    return ()
+
+
+def starts(target: Mapping[str, Any], cluster: str, family: str) -> bool:
+    """Whether a target of a rule or schedule starts tasks of a family in a cluster."""
+    named = family_of(str(target.get("EcsParameters", {}).get("TaskDefinitionArn", "")))
+    return target.get("Arn") == cluster and named == family
+
+
+def family_of(definition: str) -> str:
+    """The family of a task definition, named in any way."""
+    return definition.rpartition("/")[2].partition(":")[0]
 
 
 def own_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -168,7 +168,8 @@ class Sweeper:
     def _gone(self, message: Message, arn: str) -> list[Outcome]:
         """ECS has forgotten it, and with it its overrides: that is told, unless it is known what became of it."""
         root = self._recoveries.root_of(arn) or arn
-        if self._recoveries.get(root) is not None:  # it has been, or is, gone on with
+        recovery = self._recoveries.get(arn) or self._recoveries.get(root)
+        if recovery is not None and not recovery.brought_back_by(arn):  # it has been, or is, gone on with
             self._watched.drop(arn)
             return []
         parts = arn.split(":")

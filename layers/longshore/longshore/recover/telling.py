@@ -33,7 +33,10 @@ _SEQUELS = {Verdict.REFUSE: Kind.TASK_REPLACEMENT_REFUSED, Verdict.GIVE_UP: Kind
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A failed task and what is known of it. `definition` and its tags are empty where the revision is gone."""
+    """A failed task and what is known of it. `definition` and its tags are empty where the revision is gone.
+
+    `reopened` says that the recovery had ended, and that it is not recorded yet that it goes on.
+    """
 
     message: Message
     task: Task
@@ -44,6 +47,7 @@ class Incident:
     mode: str
     recovery: Recovery | None = None
     log: Tail = UNREAD
+    reopened: bool = False
 
     @property
     def exit_code(self) -> int | None:
@@ -120,10 +124,18 @@ def family_stopped(incident: Incident, failures: int) -> Outcome:
     return _outcome(incident, Kind.CRASH_LOOP_OPENED, Verdict.REFUSE.value, "breaker-open", detail)
 
 
-def family_well(message: Message, task: Task, mode: str) -> Outcome:
-    """A task of a family whose replacements were stopped ended well."""
-    detail = {"family": task.family, "cluster": task.cluster_name, "task": task.arn, "mode": mode}
-    return Outcome(Verdict.NONE.value, "recovered", message.correlation, kind=Kind.CRASH_LOOP_RESOLVED, detail=detail)
+def family_well(incident: Incident) -> Outcome:
+    """A task of a family whose replacements were stopped ended well; it is told where that was told."""
+    task = incident.task
+    detail = {
+        "family": task.family,
+        "cluster": task.cluster_name,
+        "task": task.arn,
+        "team": _tag(incident, TEAM_TAG),
+        "channel": _tag(incident, CHANNEL_TAG),
+        "mode": incident.mode,
+    }
+    return _outcome(incident, Kind.CRASH_LOOP_RESOLVED, Verdict.NONE.value, "recovered", detail)
 
 
 def _detail(incident: Incident, decision: Decision, failure: Failure) -> dict[str, Any]:
@@ -133,7 +145,7 @@ def _detail(incident: Incident, decision: Decision, failure: Failure) -> dict[st
     detail = {
         **_described(incident),
         "class": failure.cls,
-        "attempt": decision.attempt or len(made),
+        "attempt": decision.attempt or (made[-1].number if made else 0),
         "attempts": [*rows, failure.as_json()],
     }
     if following := _following(decision):

@@ -44,7 +44,8 @@ class Trouble:
     """What is known of one trouble. `subject` is the ARN of the service or of the task; `key` what is counted
     together, such as ``LOOP#ecs-svc/1``.
 
-    `acted` is when something was last done about it, `act` what. `told` are members that its end repeats. `window` is
+    `acted` is when something was last done about it, `act` what; `asking` when redeploy was last about to be asked, so
+    that without `acted` nobody knows whether it was. `why` is the reason that was told last. `told` are members that its end repeats. `window` is
     that of the limit that opened it, in seconds. `version` fences writers: 0 is not yet written.
     """
 
@@ -55,6 +56,8 @@ class Trouble:
     resolved: datetime | None = None
     acted: datetime | None = None
     act: str = ""
+    asking: datetime | None = None
+    why: str = ""
     window: int = 0
     told: Mapping[str, Any] = field(default_factory=dict)
     version: int = 0
@@ -63,6 +66,11 @@ class Trouble:
     def is_open(self) -> bool:
         """Whether it was told and has not ended."""
         return self.opened is not None and self.resolved is None
+
+    @property
+    def asked(self) -> datetime | None:
+        """When something was done about it, or may have been."""
+        return self.acted or self.asking
 
     @property
     def last(self) -> datetime | None:
@@ -93,10 +101,11 @@ class Trouble:
         """Whether it may be told: it is not open, and did not end a moment ago."""
         return not self.is_open and (self.resolved is None or now >= self.resolved + again)
 
-    def begun(self, now: datetime, limit: Limit, told: Mapping[str, Any]) -> Trouble:
-        """Told."""
+    def begun(self, now: datetime, limit: Limit, told: Mapping[str, Any], why: str = "") -> Trouble:
+        """Told; one that is open already stays open since then."""
         window = int(limit.within.total_seconds())
-        return replace(self, opened=now, resolved=None, window=window, told=dict(told))
+        opened = self.opened if self.is_open else now
+        return replace(self, opened=opened, resolved=None, window=window, told=dict(told), why=why)
 
     def ended(self, now: datetime) -> Trouble:
         """Over."""
@@ -112,6 +121,8 @@ class Trouble:
             "resolved": _text(self.resolved),
             "acted": _text(self.acted),
             "act": self.act,
+            "asking": _text(self.asking),
+            "why": self.why,
             "window": self.window,
             "told": dict(self.told),
         }
@@ -127,6 +138,8 @@ class Trouble:
             resolved=_time(kept["resolved"]),
             acted=_time(kept["acted"]),
             act=kept["act"],
+            asking=_time(kept.get("asking")),
+            why=kept.get("why", ""),
             window=kept["window"],
             told=kept["told"],
             version=version,
