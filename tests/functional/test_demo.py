@@ -11,6 +11,7 @@ from longshore_local.demo import scenarios
 from longshore_local.demo.play import Played, play
 from longshore_local.demo.scenarios import SCENARIOS
 from longshore_local.demo.stage import Stage
+from longshore_local.images import single
 
 NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog", "replace", "left-alone"]
 TOLD = {
@@ -86,6 +87,26 @@ def test_what_failed_says_why_and_to_the_channel_too(played: dict[str, Played]) 
     assert "rolled back" in message.lines[0]
     assert any(line.startswith("Why: ") and "circuit breaker" in line for line in message.lines)
     assert [reply.in_channel for reply in message.thread] == [False, True]
+
+
+def test_without_a_circuit_breaker_the_crashes_are_one_message_from_their_beginning_to_their_end() -> None:
+    def crash(stage: Stage) -> None:
+        image = stage.repository(scenarios.WEB)
+        good, bad = single("build 1"), single("build 2")
+        stage.stock(scenarios.WEB, "prod", good)
+        stage.service({"web": f"{image}:prod"}, "digest", breaker=False)
+        stage.fail(bad, "exit-1")
+        stage.push("CI", scenarios.WEB, "prod", bad)
+        stage.until(stage.announced("Deployment Rolled Back"), "it is rolled back at its deadline")
+        stage.wait(minutes=30)
+
+    (played,) = play([replace(SCENARIOS["watchdog"], play=crash)], lambda scenario, line: None)
+    assert played.ok, played.problem
+    said = [[line.split()[0] for line in (*each.before, each.lines[0])] for each in played.slack]
+    assert said[0] == ["🚀", "🔴"]
+    assert [each[0] for each in said[1:]] == ["🔴"] * len(said[1:])
+    assert {each[-1] for each in said[1:]} <= {"✅", "☑️"}
+    assert len(said) > 1
 
 
 def test_three_pushes_during_a_deployment_end_as_good_news(played: dict[str, Played]) -> None:

@@ -222,7 +222,9 @@ def _write_notices(table: Table) -> None:
     )
     threads.add("ops", "deployment/web", Waiting(order, "id", {}, NOW))
     threads.save(Thread("ops", "deployment/web", whole))
-    threads.open("arn", "ops", "deployment/web", NOW + timedelta(hours=6))
+    threads.open("arn:web", "ops", "deployment/web", NOW + timedelta(hours=6))
+    threads.open("heard/deployment/arn:web", "ops", "deployment/arn:web", NOW + timedelta(days=90))
+    threads.open("over/deployment/arn:web", "ops", f"{NOW.isoformat()}#003", NOW + timedelta(days=90))
     threads.say("configuration/4711", NOW + timedelta(days=1))
     LedgerTurns(table, "123456789012", "eu-west-1").take("post#ops", timedelta(seconds=1), NOW, waited=False)
 

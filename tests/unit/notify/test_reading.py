@@ -260,6 +260,13 @@ def test_the_same_version_in_several_containers_is_one() -> None:
     assert headline(found) == "🚀 web · prod: deploying v2"
 
 
+def test_how_a_deployment_ended_and_why_it_began_are_told_apart() -> None:
+    found = notice(Kind.DEPLOYMENT_ROLLED_BACK, reason="rolled-back-by-platform", decision="moved")
+    lines = [say(text, "en") for text in found.details]
+    assert "Reason: the platform rolled it back" in lines
+    assert f"Deployed because: {Reason.MOVED.meaning}" in lines
+
+
 def test_a_deployment_of_what_is_declared_says_why() -> None:
     found = notice(Kind.DEPLOYMENT_STARTED, reason="heal", changes=[])
     assert headline(found) == f"🚀 web · prod: deploying again, {Reason.HEAL.meaning}"

@@ -99,6 +99,8 @@ _REASONS = {
     "not-permitted": "Longshore's role may not do it",
     "on-premises": "its containers probably still run where Longshore cannot see them",
     "host-well": "its agent stayed away, though its machine is well or says nothing",
+    "accused-once": "one failure alone says little of the instance",
+    "suspect-instance": "two tasks within the hour failed for a fault of the instance",
     "aws-repairs": "AWS repairs or replaces this by itself",
     "may-end": "EC2 thinks that it may take the instance away, which is not certain",
     "drain-stuck": "it has been draining for long, and tasks are still on it",

@@ -100,6 +100,8 @@ _REASONS = {
     "not-permitted": "Longshore のロールには権限がない",
     "on-premises": "Longshore から見えない所でコンテナはおそらく動き続けている",
     "host-well": "エージェントは不通だが、マシンは正常か、状態が不明",
+    "accused-once": "1 回の失敗だけではインスタンスの不具合とは言えない",
+    "suspect-instance": "1 時間以内に 2 つのタスクがインスタンスの不具合で失敗",
     "aws-repairs": "AWS が自ら修復または置き換える",
     "may-end": "EC2 がインスタンスを回収する可能性があるが、確実ではない",
     "drain-stuck": "ドレインが長引き、まだタスクが残っている",

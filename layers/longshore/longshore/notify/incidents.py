@@ -55,26 +55,31 @@ class Hearers:
         if notice.phase is not Phase.RESOLVED or routed.muted or not self._routing.selective:
             return frozenset()
         names = dict.fromkeys((notice.thread, *((incident(notice),) if recovered(notice) else ())))
-        return {each for name in names for each in self._threads.opened(name, now)} & set(self._routing.destinations)
+        heard = {each for name in names for each in self._threads.opened(_heard_of(name), now)}
+        return heard & self._routing.destinations.keys()
 
     def remember(self, notice: Notice, name: str, now: datetime) -> None:
         """A destination is told of a trouble."""
         destination = self._routing.destinations.get(name)
-        if destination and self._routing.selective and _heard(notice, destination):
+        if destination and self._routing.selective and _troubles(notice, destination):
             known_as = _known_as(notice, destination)
-            self._threads.open(known_as, name, known_as, now + _REMEMBERED)
+            self._threads.open(_heard_of(known_as), name, known_as, now + _REMEMBERED)
 
     def forget(self, notice: Notice, name: str) -> None:
         """It is told of its end as well."""
         known_as = _known_as(notice, self._routing.destinations[name])
-        self._threads.close(known_as, name, known_as)
+        self._threads.close(_heard_of(known_as), name, known_as)
 
 
 def _known_as(notice: Notice, destination: Destination) -> str:
     return incident(notice) if destination.type == _PAGER else notice.thread
 
 
-def _heard(notice: Notice, destination: Destination) -> bool:
+def _heard_of(known_as: str) -> str:
+    return f"heard/{known_as}"
+
+
+def _troubles(notice: Notice, destination: Destination) -> bool:
     return failed(notice) if destination.type == _PAGER else notice.phase is not Phase.RESOLVED
 
 

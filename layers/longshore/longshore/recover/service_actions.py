@@ -78,7 +78,7 @@ class ServiceActions:
         return self._caretaker.open(message, trouble, limit, Care(Remedy.NOTIFY, CareReason.SERVICE_EVENT), detail)
 
     def _untold(self, service: Service, found: Diagnosis) -> str:
-        """Why it is not told: it passed, it is a deployment's own, or a trouble that is open explains it. Else nothing."""
+        """Why it is not told: it passed, it is a deployment's own, or an open trouble explains it. Else nothing."""
         if service.steady:
             return "steady"
         if service.left_to_breaker:

@@ -79,7 +79,7 @@ class Service:
 
     @property
     def left_to_breaker(self) -> bool:
-        """Whether ECS's circuit breaker ends what is under way if it fails, and redeploy, which follows it, tells that."""
+        """Whether ECS's circuit breaker ends what is under way if it fails, and redeploy, following it, tells that."""
         return self.rolling and self.breaker and POLICY_TAG in self.tags
 
     @property

@@ -95,7 +95,8 @@ class Trouble:
         `sign` is one of those that reach it: what was borne with before is no trouble because of one more, later on.
         """
         for limit in limits:
-            if reaches([each for each in self.fresh if abs(each.at - sign.at) <= limit.within], limit):
+            near = [each for each in self.fresh if abs(each.at - sign.at) <= limit.within]
+            if (sign.young or not limit.young) and reaches(near, limit):
                 return limit
         return None
 

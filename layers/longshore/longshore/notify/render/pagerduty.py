@@ -6,7 +6,6 @@ Events API v2, "Trigger Events" and "Change Events"; the channel adds the routin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
