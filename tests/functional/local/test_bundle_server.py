@@ -40,7 +40,7 @@ def test_events_put_over_http_reach_the_function(served: tuple[Bundle, Server]) 
 
 def test_an_action_that_moto_lacks_is_a_clear_error(served: tuple[Bundle, Server]) -> None:
     with pytest.raises(ClientError, match="does not implement"):
-        client(served[1], "ssm").describe_instance_information()
+        client(served[1], "ssm").describe_activations()
 
 
 def test_stopping_frees_the_port_and_ends_the_thread(served: tuple[Bundle, Server]) -> None:
