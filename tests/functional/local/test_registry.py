@@ -15,7 +15,7 @@ from longshore_local import images
 from longshore_local.blobs import digest_of
 from longshore_local.moto_ecr import EcrSimulator, install
 from longshore_local.registry import ECR_MANNERS, OPEN, SPEC_MANNERS, Auth, Manners, Push, Registry
-from longshore_local.registry_store import MemoryStore
+from longshore_local.registry_memory import MemoryStore
 from longshore_local.timeline import VirtualTimeline
 
 ACCOUNT = "123456789012"
