@@ -12,6 +12,7 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
+from longshore_local.certificates import Certificate
 from longshore_local.registry_auth import OPEN, Auth
 from longshore_local.registry_http import RegistryHandler
 from longshore_local.registry_manners import (
@@ -59,11 +60,12 @@ class Registry(RegistryService):
         auth: Auth = OPEN,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_push: Callable[[Push], None] = lambda push: None,
-        tls: ssl.SSLContext | None = None,
+        tls: Certificate | None = None,
     ) -> None:
         super().__init__(store, port=port, manners=manners, auth=auth, now=now, on_push=on_push)
         self.scheme = "https" if tls is not None else "http"
-        self._tls = tls
+        self.ca_file = None if tls is None else str(tls.ca)
+        self._tls = None if tls is None else tls.server_context()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 

@@ -53,6 +53,7 @@ class RegistryService:
         self.tally = Tally()
         self.pushed_at: dict[tuple[str, str], datetime] = {}
         self.scheme = "http"
+        self.ca_file: str | None = None
         self.closing = threading.Event()
         self._on_push = on_push
         self._port = port
