@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_LENGTHS = range(1, 257)
 _NAME_LENGTHS = range(2, 257)
 _ECR_HOST = re.compile(
     r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.(?:"
@@ -57,9 +58,14 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
+def is_name(text: str) -> bool:
+    """Whether `text` can name a repository in any registry (distribution specification)."""
+    return len(text) in _LENGTHS and _NAME.fullmatch(text) is not None
+
+
 def is_repository_name(text: str) -> bool:
     """Whether `text` can name an ECR repository (2 to 256 characters)."""
-    return len(text) in _NAME_LENGTHS and _NAME.fullmatch(text) is not None
+    return len(text) in _NAME_LENGTHS and is_name(text)
 
 
 def is_artifact_tag(tag: str) -> bool:
