@@ -160,7 +160,9 @@ class DistributionServer:
         if self._certificate is not None:
             http["tls"] = {"certificate": str(self._certificate.certificate), "key": str(self._certificate.key)}
         storage = {"filesystem": {"rootdirectory": str(self.storage)}, "delete": {"enabled": True}}
-        return {"version": 0.1, "log": {"level": "error"}, "storage": storage, "http": http}
+        urls = {"manifests": {"urls": {"allow": ["^https?://"]}}}  # else it wants foreign layers as well
+        about = {"version": 0.1, "log": {"level": "error"}, "storage": storage}
+        return {**about, "http": http, "validation": urls}
 
 
 class Skopeo:

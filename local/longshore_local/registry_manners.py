@@ -38,8 +38,9 @@ class Manners:
     empty_finish_status: int | None = None
     # Where an upload goes on: absolute, relative, or on another host with a signature instead of credentials.
     location: Literal["absolute", "relative", "other-host"] = "absolute"
-    # Locations carry the state of the upload in their query; an older one ends the upload (docker-registry 2.8.2).
-    upload_state: bool = False
+    # Locations carry the state of the upload in their query, and an older one is refused (docker-registry 2.8.2, which
+    # therefore cannot resume a cut chunk either: nobody was told the newest state), or even ends the upload.
+    upload_state: Literal["none", "refused", "ends"] = "none"
     # What becomes of a chunk whose connection was cut: nothing is kept, what came is kept, or the upload ends.
     cut_chunk: Literal["dropped", "kept", "ends"] = "dropped"
     # An upload begun longer ago than this is unknown.
@@ -160,12 +161,12 @@ SPEC_MANNERS = replace(
     single_post=True,
     accept="ignored",
 )
-# docker-registry 2.8.2, as measured in mirror 3.
+# docker-registry 2.8.2: tests/functional/mirror holds it against the real one.
 DISTRIBUTION_MANNERS = replace(
     SPEC_MANNERS,
     content_range="ignored",
-    upload_state=True,
-    cut_chunk="ends",
+    upload_state="refused",
+    cut_chunk="kept",
     single_post=False,
     anonymous_mounts=False,
     accept="strict",

@@ -70,9 +70,11 @@ class UploadEndpoints(Exchange):
     def _upload(self) -> Upload:
         upload = self.service.store.upload(self.name, self.reference)
         self.service.check_age(upload.upload_id)
+        manner = self.service.manners.upload_state
         state = self.service.upload_state(upload.upload_id, upload.size)
-        if self.service.manners.upload_state and self.query.get("_state") != state:
-            self.service.store.cancel_upload(self.name, upload)
+        if manner != "none" and self.query.get("_state") != state:
+            if manner == "ends":
+                self.service.store.cancel_upload(self.name, upload)
             raise RegistryError(404, "BLOB_UPLOAD_INVALID", "the Location is not the upload's newest")
         return upload
 
@@ -129,7 +131,7 @@ class UploadEndpoints(Exchange):
     def _location(self, upload: Upload) -> str:
         service, path = self.service, f"/v2/{self.name}/blobs/uploads/{upload.upload_id}"
         queries = []
-        if service.manners.upload_state:
+        if service.manners.upload_state != "none":
             queries.append(urlencode({"_state": service.upload_state(upload.upload_id, upload.size)}))
         if service.manners.location == "other-host":
             queries.append(service.signature_query(self.name, upload.upload_id))
