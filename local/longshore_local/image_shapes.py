@@ -1,5 +1,7 @@
 """Images of every shape that a mirror meets: nested, shared, empty, signed, compressed in other ways, artifacts."""
 
+import gzip
+import hashlib
 import json
 import struct
 from base64 import b64encode
@@ -85,13 +87,13 @@ def no_layers(seed: str) -> SyntheticImage:
 
 def duplicate_layers(seed: str) -> SyntheticImage:
     """An image that names one layer three times, another once in between."""
-    often, once = f"often {seed}".encode(), f"once {seed}".encode()
+    often, once = _layer(f"often {seed}"), _layer(f"once {seed}")
     return composed([(OCI_LAYER, often), (OCI_LAYER, once), (OCI_LAYER, often), (OCI_LAYER, often)])
 
 
 def empty_layer(seed: str) -> SyntheticImage:
     """An image with a layer of no bytes."""
-    return composed([(OCI_LAYER, b""), (OCI_LAYER, seed.encode())])
+    return composed([(OCI_LAYER, b""), (OCI_LAYER, _layer(seed))])
 
 
 def zstd_layers(seed: str) -> SyntheticImage:
@@ -104,7 +106,7 @@ def foreign_layers(seed: str, *, docker: bool = False) -> SyntheticImage:
     """An image with a layer that is not in the registry but at a URL, and one that is."""
     kind = DOCKER_FOREIGN_LAYER if docker else OCI_FOREIGN_LAYER
     media_type, config_type = (DOCKER_MANIFEST, DOCKER_CONFIG) if docker else (OCI_MANIFEST, OCI_CONFIG)
-    image = composed([(OCI_LAYER, seed.encode())], config_type=config_type, media_type=media_type)
+    image = composed([(OCI_LAYER, _layer(seed))], config_type=config_type, media_type=media_type)
     document = json.loads(image.manifest)
     base = _descriptor(b"a Windows base layer", kind)
     document["layers"].insert(0, {**base, "urls": [FOREIGN_URL]})
@@ -162,10 +164,10 @@ def sharing_tags(
     seed: str, count: int = 100, shared: int = 4, layer_bytes: int = 64 * 1024
 ) -> dict[str, SyntheticImage]:
     """Images of `shared` common layers and a small one each, by tags v000, v001, ..."""
-    common = [(OCI_LAYER, f"{seed}/{number}".encode().ljust(layer_bytes, b".")) for number in range(shared)]
+    common = [(OCI_LAYER, _layer(f"{seed}/{number}", layer_bytes)) for number in range(shared)]
     images = {}
     for number in range(count):
-        own = (OCI_LAYER, f"{seed}/own/{number}".encode().ljust(4_096, b"."))
+        own = (OCI_LAYER, _layer(f"{seed}/own/{number}", 4_096))
         config = _json({"architecture": "amd64", "os": "linux", "author": f"{seed} {number}"})
         images[f"v{number:03}"] = composed([*common, own], config=config)
     return images
@@ -223,6 +225,11 @@ SHAPES: Mapping[str, Callable[[str], SyntheticImage]] = {
 
 def _descriptor(content: bytes, media_type: str) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def _layer(seed: str, size: int = 100) -> bytes:
+    """Bytes that do not compress, in a gzip stream: a tool that compresses plain layers leaves it alone."""
+    return gzip.compress(hashlib.shake_256(seed.encode()).digest(size), compresslevel=0, mtime=0)
 
 
 def _json(document: Mapping[str, Any]) -> bytes:
