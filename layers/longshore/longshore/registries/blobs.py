@@ -12,6 +12,7 @@ from longshore.mirror.errors import IntegrityError
 from longshore.registries.answers import Refusal, Where, refused
 from longshore.registries.caller import Caller
 from longshore.registries.headers import content_range
+from longshore.registries.transport import Request
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -66,7 +67,8 @@ class Blobs(Caller):
     def _told(self, repository: str, digest: Digest, method: str) -> bool | None:
         reading = method == "GET"
         headers = {"Range": "bytes=0-0"} if reading else {}
-        answer = self.ask(method, repository, f"blobs/{digest}", "blob", headers=headers, follow=not reading)
+        url = self.url(repository, f"blobs/{digest}")
+        answer = self.ask(repository, digest, Request(method, url, "blob", headers, follow=not reading))
         status = answer.status
         answer.discard()
         if status == 404:  # noqa: PLR2004
@@ -106,15 +108,16 @@ class Blobs(Caller):
         """The answer that brings a span, or what of it the registry likes: 200 or 206."""
         key = f"{repository}@{digest}"
         located = self._locations.get(key) if span.header else None
-        path, headers = f"blobs/{digest}", span.header
         if located is not None:
             with contextlib.suppress(UpstreamError):
-                answer = self.ask("GET", repository, located, "blob", headers=headers)
+                answer = self.ask(repository, digest, Request("GET", located, "blob", span.header))
                 if answer.status in (200, 206):
                     return answer
                 answer.discard()
             self._locations.pop(key, None)  # its signature expired, or it broke: ask the registry for another
-        answer = self.ask("GET", repository, path, "blob", headers=headers)
+        answer = self.ask(
+            repository, digest, Request("GET", self.url(repository, f"blobs/{digest}"), "blob", span.header)
+        )
         if answer.status not in (200, 206):
             raise _unreadable(self.where(repository, digest), Refusal.of(answer))
         if answer.origin != self.origin:

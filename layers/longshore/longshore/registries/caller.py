@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from longshore.errors import AccessDeniedError, LongshoreError, UpstreamError
 from longshore.images import is_name
@@ -15,25 +15,17 @@ from longshore.mirror.errors import AddressError, IntegrityError, ProtocolError,
 from longshore.registries.answers import Refusal, Where, refused
 from longshore.registries.auth import Authorizer, Logins
 from longshore.registries.headers import challenges, rate_limit, retry_after, warnings
-from longshore.registries.transport import Answer, Request, Transport
-from longshore.registries.wire import SILENCE_SECONDS, Origin
+from longshore.registries.wire import Origin
 
 if TYPE_CHECKING:
-    from longshore.mirror.ports import Chunk, RateLimit, Side, Usage
+    from longshore.mirror.ports import RateLimit, Side, Usage
     from longshore.registries.patience import Patience
+    from longshore.registries.transport import Answer, Request, Transport
 
 _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SPENT_SECONDS: Final = 900.0
 """How long to stay away when a pull budget is used up: its window slides, and nothing says when (mirror 5.1)."""
 _MOST_WARNINGS: Final = 20
-
-
-class Body(NamedTuple):
-    """What to send: bytes, or pieces that make up exactly `length` bytes; `patience` is as in `Request`."""
-
-    content: bytes | Iterable[Chunk] | None
-    length: int = 0
-    patience: float = SILENCE_SECONDS
 
 
 class Caller:
@@ -114,32 +106,21 @@ class Caller:
                 raise
             raise type(error)(f"{place}{what}: {error}") from None
 
-    def ask(
-        self,
-        method: str,
-        repository: str,
-        path: str,
-        kind: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: Body | None = None,
-        follow: bool = True,
-        also: Sequence[str] = (),
-    ) -> Answer:
-        """The answer to a request, of whatever status but those that are worth another try.
-
-        `path` is one below the repository, or an absolute URL. `also` are further scopes. Raises PutOffError,
-        ThrottledError, UpstreamError, AddressError, ProtocolError, and what the token server led to.
-        """
+    def url(self, repository: str, path: str) -> str:
+        """The address of something in a repository. Raises RefusedError for what cannot be a repository's name."""
         if not is_name(repository):
             raise RefusedError(f"{self.where('')}: {repository[:200]!r} is no repository name", codes=("NAME_INVALID",))
-        url = path if "://" in path else f"{self._base}/v2/{repository}/{path}"
+        return f"{self._base}/v2/{repository}/{path}"
+
+    def ask(self, repository: str, reference: str, request: Request, also: Sequence[str] = ()) -> Answer:
+        """The answer to a request, of whatever status but those that are worth another try.
+
+        `reference` is for errors only; `also` are further scopes. Raises PutOffError, ThrottledError, UpstreamError,
+        AddressError, ProtocolError, and what the token server led to.
+        """
         actions = "pull" if self._side == "source" else "pull,push"
         scopes = (f"repository:{repository}:{actions}", *also)
-        content, length, patience = body or Body(None)
-        request = Request(method, url, kind, dict(headers or {}), content, length, patience, follow)
-        reference = path.partition("?")[0].rpartition("/")[2] if "://" not in path else ""
-        with self.telling(repository, reference, f"{method} {kind}"):
+        with self.telling(repository, reference, f"{request.method} {request.kind}"):
             return self._patiently(request, scopes, self.where(repository, reference))
 
     def _patiently(self, request: Request, scopes: Sequence[str], where: Where) -> Answer:
@@ -149,13 +130,18 @@ class Caller:
             text = f"{where}: {request.method} {request.kind}"
             try:
                 answer = self._authorized(request, scopes)
+                if answer.status not in _TRY_AGAIN:
+                    return self._read(request, answer)
             except UpstreamError as error:
                 if not request.is_repeatable or not self._patience.before_retry(tried, None, f"{text}: {error}"):
                     raise
                 continue
-            if answer.status not in _TRY_AGAIN:
-                return answer
             self._try_again_or_raise(request, answer, tried, where)
+
+    def _read(self, request: Request, answer: Answer) -> Answer:
+        if request.limit is not None and answer.status == 200:  # noqa: PLR2004
+            answer.content = answer.small(request.limit)
+        return answer
 
     def _try_again_or_raise(self, request: Request, answer: Answer, tried: int, where: Where) -> None:
         refusal = Refusal.of(answer)
@@ -178,7 +164,11 @@ class Caller:
         if answer.status != 401 or answer.origin != self.origin:  # noqa: PLR2004
             return answer
         offered = list(challenges(answer.every("www-authenticate")))
-        another = self._authorizer.learn(offered, scopes, request.url, header)
+        try:
+            another = self._authorizer.learn(offered, scopes, request.url, header)
+        except BaseException:
+            answer.close()
+            raise
         if another is None:
             return answer
         answer.discard()

@@ -13,15 +13,13 @@ from longshore.mirror.errors import IntegrityError, ProtocolError, RefusedError,
 from longshore.mirror.ports import ManifestHead, Stored
 from longshore.mirror.referrers import fallback_tag, listed
 from longshore.registries.answers import Refusal
-from longshore.registries.caller import Body
 from longshore.registries.headers import next_link
-from longshore.registries.transport import joined
+from longshore.registries.transport import Request, joined
 from longshore.registries.uploads import Uploads
 from longshore.registries.wire import Origin
 
 if TYPE_CHECKING:
     from longshore.images import Digest
-    from longshore.registries.transport import Answer
 
 _PAGE: Final = 1000
 """Tags asked for at once: ECR refuses more (mirror 3)."""
@@ -42,8 +40,8 @@ class DistributionRegistry(Uploads):
 
     def head(self, repository: str, reference: str) -> ManifestHead | None:
         """See the port."""
-        path, what = self._manifest_path(repository, reference), "HEAD manifest"
-        answer = self.ask("HEAD", repository, path, "manifest", headers={"Accept": ACCEPT})
+        what, url = "HEAD manifest", self._manifest_url(repository, reference)
+        answer = self.ask(repository, reference, Request("HEAD", url, "manifest", {"Accept": ACCEPT}))
         answer.discard()
         if answer.status == 404:  # noqa: PLR2004
             return None
@@ -68,12 +66,13 @@ class DistributionRegistry(Uploads):
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """See the port."""
-        path = self._manifest_path(repository, reference)
-        answer = self.ask("GET", repository, path, "manifest", headers={"Accept": ACCEPT})
+        url = self._manifest_url(repository, reference)
+        request = Request("GET", url, "manifest", {"Accept": ACCEPT}, limit=MAX_MANIFEST)
+        answer = self.ask(repository, reference, request)
         if answer.status != 200:  # noqa: PLR2004
             raise self.refusal(repository, reference, "GET manifest", Refusal.of(answer))
         with self.telling(repository, reference, "GET manifest"):
-            content = answer.small(MAX_MANIFEST)
+            content = answer.content
             self.count_received(len(content))
             asked = reference if is_digest(reference) else None
             manifest = _parsed(content, answer.headers.get("content-type"), asked)
@@ -82,11 +81,11 @@ class DistributionRegistry(Uploads):
                 _parsed(content, answer.headers.get("content-type"), told)  # may be of another algorithm
             return manifest
 
-    def _manifest_path(self, repository: str, reference: str) -> str:
+    def _manifest_url(self, repository: str, reference: str) -> str:
         if not is_tag(reference) and not is_digest(reference):
             text = f"{self.where(repository)}: {reference[:200]!r} is neither tag nor digest"
             raise RefusedError(text, codes=("TAG_INVALID",))
-        return f"manifests/{reference}"
+        return self.url(repository, f"manifests/{reference}")
 
     def put_manifest(self, repository: str, manifest: Manifest, tags: Sequence[str] = ()) -> Stored:
         """See the port."""
@@ -112,14 +111,10 @@ class DistributionRegistry(Uploads):
 
     def _put(self, repository: str, manifest: Manifest, reference: str, query: str) -> tuple[Stored, set[str]]:
         what = "PUT manifest"
-        answer = self.ask(
-            "PUT",
-            repository,
-            f"manifests/{reference}{query}",
-            "manifest",
-            headers={"Content-Type": manifest.media_type},
-            body=Body(manifest.content, patience=_PUT_SECONDS),
-        )
+        url = self.url(repository, f"manifests/{reference}{query}")
+        headers = {"Content-Type": manifest.media_type}
+        request = Request("PUT", url, "manifest", headers, manifest.content, patience=_PUT_SECONDS)
+        answer = self.ask(repository, reference, request)
         if answer.status not in (200, 201, 202, 204):
             error = self.refusal(repository, reference, what, Refusal.of(answer))
             if isinstance(error, UnsupportedError) and not manifest.declares_media_type:
@@ -139,27 +134,32 @@ class DistributionRegistry(Uploads):
     def tags(self, repository: str) -> Iterator[str]:
         """See the port."""
         seen: set[str] = set()
-        for page, asked in self._tag_pages(repository):
+        for page, linked in self._tag_pages(repository):
             fresh = [tag for tag in dict.fromkeys(page) if is_tag(tag) and tag not in seen]
             seen.update(fresh)
-            if len(seen) > _MOST_TAGS or (asked and page and not fresh):
+            if len(seen) > _MOST_TAGS or (linked and page and not fresh):
                 raise ProtocolError(f"{self.where(repository)}: GET tags: the list has no end")
             yield from fresh
 
     def _tag_pages(self, repository: str) -> Iterator[tuple[list[str], bool]]:
         """Pages; with each, whether a link led there."""
-        path, last, linked = f"tags/list?n={_PAGE}", "", False
+        first = url = self.url(repository, f"tags/list?n={_PAGE}")
+        last, linked = "", False
         for _ in range(_MOST_PAGES):
-            document, link = self._page(repository, "GET tags", self.ask("GET", repository, path, "tags"))
+            try:
+                document, link = self._page(repository, "", Request("GET", url, "tags", limit=_LARGEST_PAGE))
+            except _PageError as error:
+                refused = self.refusal(repository, "", "GET tags", error.refusal)
+                raise RepositoryGoneError(str(refused)) if type(refused) is GoneError else refused from None
             told = document.get("tags")
             page = [tag for tag in told if isinstance(tag, str)] if isinstance(told, list) else []
             if last and page[-1:] == [last]:
                 return  # a registry that does not know `last` says the same again
             yield page, linked
             if link:
-                path, last, linked = link, "", True
+                url, last, linked = link, "", True
             elif not linked and len(page) == _PAGE and is_tag(page[-1]):
-                path, last = f"tags/list?n={_PAGE}&last={page[-1]}", page[-1]
+                url, last = f"{first}&last={page[-1]}", page[-1]
             else:
                 return
         raise ProtocolError(f"{self.where(repository)}: GET tags: more than {_MOST_PAGES} pages")
@@ -184,12 +184,14 @@ class DistributionRegistry(Uploads):
 
     def _referrers_api(self, repository: str, digest: Digest) -> Sequence[Descriptor] | None:
         found: dict[str, Descriptor] = {}
-        path = f"referrers/{digest}"
+        url = self.url(repository, f"referrers/{digest}")
         for _ in range(_MOST_PAGES):
-            answer = self.ask("GET", repository, path, "referrers")
-            if answer.status in _NO_REFERRERS and not found:
-                return self._without_referrers(repository, digest, Refusal.of(answer))
-            document, link = self._page(repository, "GET referrers", answer)
+            try:
+                document, link = self._page(repository, digest, Request("GET", url, "referrers", limit=_LARGEST_PAGE))
+            except _PageError as error:
+                if error.refusal.status not in _NO_REFERRERS or found:
+                    raise self.refusal(repository, digest, "GET referrers", error.refusal) from None
+                return self._without_referrers(repository, digest, error.refusal)
             with self.telling(repository, digest, "GET referrers"):
                 before = len(found)
                 found.update((entry.digest, entry) for entry in _descriptors(document))
@@ -198,7 +200,7 @@ class DistributionRegistry(Uploads):
                 return tuple(found.values())
             if len(found) == before or len(found) > _MOST_REFERRERS:
                 break
-            path = link
+            url = link
         raise ProtocolError(f"{self.where(repository, digest)}: GET referrers: the list has no end")
 
     def _without_referrers(self, repository: str, digest: Digest, refusal: Refusal) -> Sequence[Descriptor] | None:
@@ -210,18 +212,24 @@ class DistributionRegistry(Uploads):
             self._lists_referrers = False
         return None
 
-    def _page(self, repository: str, what: str, answer: Answer) -> tuple[dict[str, Any], str | None]:
-        """A page's document, and the URL of the next."""
+    def _page(self, repository: str, reference: str, request: Request) -> tuple[dict[str, Any], str | None]:
+        """A page's document, and the URL of the next. Raises _PageError for a refusal."""
+        answer = self.ask(repository, reference, request)
         if answer.status != 200:  # noqa: PLR2004
-            error = self.refusal(repository, "", what, Refusal.of(answer))
-            raise RepositoryGoneError(str(error)) from None if type(error) is GoneError else error
+            raise _PageError(Refusal.of(answer))
         link = next_link(answer.every("link"))
-        with self.telling(repository, "", what):
-            document = _json_object(answer.small(_LARGEST_PAGE))
+        with self.telling(repository, reference, f"GET {request.kind}"):
+            document = _json_object(answer.content)
             url = joined(answer.url, link) if link else None
             if url and Origin.of(url) != self.origin:
                 raise ProtocolError("the next page is on another host")
             return document, url
+
+
+class _PageError(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
 
 
 def _parsed(content: bytes, served_as: str | None, digest: str | None) -> Manifest:

@@ -29,7 +29,7 @@ class Request:
     """What to ask. `kind` is the noun that it is counted under; `url` is absolute.
 
     `body` is bytes, or pieces that make up exactly `length` bytes. `patience` is in seconds: how long the other end
-    may say nothing before it answers.
+    may say nothing before it answers. `limit` is in bytes: a success is read at once into `Answer.content`.
     """
 
     method: str
@@ -39,6 +39,7 @@ class Request:
     body: bytes | Iterable[Chunk] | None = None
     length: int = 0
     patience: float = SILENCE_SECONDS
+    limit: int | None = None
     follow: bool = True
 
     @property
@@ -52,6 +53,7 @@ class Answer:
 
     def __init__(self, connection: Connection, response: http.client.HTTPResponse, url: str, back: Connections) -> None:
         self.url = url
+        self.content = b""
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         self._all = response.headers
@@ -80,20 +82,25 @@ class Answer:
 
     def small(self, limit: int) -> bytes:
         """The whole body. Raises ProtocolError when it is larger, UpstreamError when it is cut."""
-        if (self.length or 0) > limit:
+        try:
+            content = self._whole(limit)
+        except BaseException:
             self.close()
+            raise
+        self.release()
+        return content
+
+    def _whole(self, limit: int) -> bytes:
+        if (self.length or 0) > limit:
             raise ProtocolError(f"an answer of {self.length} bytes, where {limit} are plenty")
         content = bytearray()
         with _broken():
             while piece := self._response.read(min(_SMALL, limit + 1 - len(content))):
                 content += piece
                 if len(content) > limit:
-                    self.close()
                     raise ProtocolError(f"an answer of more than {limit} bytes")
         if len(content) < (self.length or 0):
-            self.close()
             raise UpstreamError(f"the answer was cut after {len(content)} of {self.length} bytes")
-        self.release()
         return bytes(content)
 
     def excerpt(self) -> bytes:
@@ -190,6 +197,8 @@ class Transport:
             with _broken(AmbiguousError if request.body is not None and sent else UpstreamError):
                 connection.wire.wait_at_most(request.patience)
                 response = connection.getresponse()
+                if connection.wire.ended:
+                    raise ConnectionResetError(0, "in the middle of the headers")
             connection.wire.wait_at_most(SILENCE_SECONDS)
         except BaseException:
             connection.close()

@@ -14,9 +14,8 @@ from longshore.mirror.errors import IntegrityError, ProtocolError, UploadLostErr
 from longshore.mirror.ports import Upload
 from longshore.registries.answers import Refusal, upload_refused
 from longshore.registries.blobs import Blobs
-from longshore.registries.caller import Body
 from longshore.registries.headers import number, received
-from longshore.registries.transport import joined
+from longshore.registries.transport import Request, joined
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -39,9 +38,9 @@ class Uploads(Blobs):
         """See the port."""
         origin = f"&from={source}" if source else ""
         also = (f"repository:{source}:pull",) if source else ()
-        path = f"blobs/uploads/?mount={digest}{origin}"
+        url = self.url(repository, f"blobs/uploads/?mount={digest}{origin}")
         with contextlib.suppress(AccessDeniedError):  # of the token server: no pull from there
-            answer = self.ask("POST", repository, path, "mount", also=also)
+            answer = self.ask(repository, digest, Request("POST", url, "mount"), also)
             if answer.status == 201:  # noqa: PLR2004
                 answer.discard()
                 return None
@@ -52,7 +51,7 @@ class Uploads(Blobs):
 
     def upload(self, repository: str) -> Upload:
         """See the port."""
-        answer = self.ask("POST", repository, "blobs/uploads/", "upload")
+        answer = self.ask(repository, "", Request("POST", self.url(repository, "blobs/uploads/"), "upload"))
         if answer.status != 202:  # noqa: PLR2004
             raise self.refusal(repository, "", "POST upload", Refusal.of(answer))
         return self._begun(repository, answer)
@@ -67,7 +66,7 @@ class Uploads(Blobs):
 
     def resume(self, upload: Upload) -> Upload:
         """See the port."""
-        answer = self.ask("GET", upload.repository, upload.location, "upload")
+        answer = self.ask(upload.repository, "", Request("GET", upload.location, "upload"))
         if answer.status not in (200, 202, 204):
             raise self._lost(upload, "GET upload", Refusal.of(answer))
         answer.discard()
@@ -112,14 +111,14 @@ class Uploads(Blobs):
     def cancel(self, upload: Upload) -> None:
         """See the port."""
         with contextlib.suppress(LongshoreError):
-            self.ask("DELETE", upload.repository, upload.location, "upload").discard()
+            self.ask(upload.repository, "", Request("DELETE", upload.location, "upload")).discard()
 
     def _put_bytes(self, method: str, upload: Upload, url: str, chunks: Iterable[Chunk], length: int) -> Answer:
         headers = {"Content-Type": "application/octet-stream"}
         if length and (upload.offset or method == "PATCH"):
             headers["Content-Range"] = f"{upload.offset}-{upload.offset + length - 1}"
-        body = Body(chunks if length else b"", length, _FINISH_SECONDS)
-        return self.ask(method, upload.repository, url, "upload", headers=headers, body=body)
+        body = chunks if length else b""
+        return self.ask(upload.repository, "", Request(method, url, "upload", headers, body, length, _FINISH_SECONDS))
 
     def _location(self, repository: str, answer: Answer, before: str | None) -> str:
         told = answer.headers.get("location")

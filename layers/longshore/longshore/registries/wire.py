@@ -74,6 +74,8 @@ class Wire:
 
     def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
         self.sock = sock
+        self.ended = False
+        """Whether the other end said that nothing more will come. http.client takes that for the end of headers."""
         self._monotonic = monotonic
         self._readers = 0
         self._closed = False
@@ -101,6 +103,7 @@ class Wire:
         count = self.sock.recv_into(buffer)
         self._waited += self._monotonic() - began
         self._came += count
+        self.ended = not count
         if self._waited > _WINDOW_SECONDS:
             if self._came < _WINDOW_BYTES and count:
                 raise TimeoutError(f"{self._came} bytes in {self._waited:.0f} s")
