@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import select
 import socket
-from collections.abc import Iterator
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ import urllib3
 from longshore_local import images
 from longshore_local.blobs import digest_of
 from longshore_local.certificates import make_certificate
-from longshore_local.image_shapes import place, schema_1
+from longshore_local.image_shapes import place
 from longshore_local.loopback import Reply
 from longshore_local.registry import SPEC_MANNERS, Registry
 from longshore_local.registry_faults import Fault, Rule, Script
@@ -26,8 +26,6 @@ from longshore_local.registry_hostile import (
     CutAnswer,
     CutRequest,
     Damage,
-    EndlessPages,
-    Instead,
     Lengthen,
     Lie,
     Place,
@@ -36,31 +34,10 @@ from longshore_local.registry_hostile import (
     Zip,
 )
 from longshore_local.registry_memory import MemoryStore
-from longshore_local.registry_refusals import PRIVATE_URLS, challenge, rate_limits, redirect, token_failures
 from tests.registries_world import Asking
+from tests.served_registry import BLOB, CONTENT, DIGEST, strike
 
-CONTENT = b"0123456789"
-DIGEST = digest_of(CONTENT)
-BLOB = f"/v2/team/web/blobs/{DIGEST}"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    """One with a blob."""
-    store = MemoryStore()
-    upload = store.begin_upload("team/web")
-    upload.append([CONTENT])
-    store.finish_upload("team/web", upload, DIGEST)
-    with Registry(store, manners=SPEC_MANNERS) as registry:
-        yield registry
-    store.close()
-
-
-@pytest.fixture
-def client(registry: Registry) -> Iterator[Asking]:
-    with Asking(registry) as client:
-        yield client
 
 
 def exchange(registry: Registry, request: str, body: bytes = b"") -> tuple[bytes, bool]:
@@ -78,10 +55,6 @@ def exchange(registry: Registry, request: str, body: bytes = b"") -> tuple[bytes
         except ConnectionError:
             return received, True
     return received, False
-
-
-def strike(registry: Registry, kind: str, fault: Fault) -> None:
-    registry.script = Script(Rule(kind, fault, times=None))
 
 
 @pytest.mark.parametrize("reset", [True, False])
@@ -198,78 +171,26 @@ def test_a_slow_body_arrives(registry: Registry, client: Asking) -> None:
     assert client.ask("GET", BLOB).data == CONTENT
 
 
+class Hanging(Fault):
+    """Says when it has begun to hang."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def instead(self, path: str) -> Reply | None:
+        self.begun.set()
+        return Reply(fate="hang")
+
+
 def test_a_registry_that_hangs_lets_go_when_it_ends(registry: Registry) -> None:
-    strike(registry, "GET blob", Instead(Reply(fate="hang")))
+    fault = Hanging()
+    strike(registry, "GET blob", fault)
     with closing(socket.create_connection(("127.0.0.1", int(registry.host.rpartition(":")[2])), 5)) as connection:
         connection.sendall(f"GET {BLOB} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        while not registry.script.struck:
-            pass
+        assert fault.begun.wait(5)
+        assert select.select([connection], [], [], 0.1)[0] == []
         registry.close()
         assert connection.recv(1) == b""
-
-
-@pytest.mark.parametrize("looping", [True, False])
-@pytest.mark.parametrize("member", ["tags", "manifests"])
-def test_pages_without_an_end(registry: Registry, client: Asking, member: str, looping: bool) -> None:
-    strike(registry, "GET *", EndlessPages(member, looping=looping))  # type: ignore[arg-type]
-    path, pages = "/v2/team/web/tags/list", []
-    for _ in range(20):
-        answer = client.ask("GET", path)
-        pages.append(str(answer.json()[member]))
-        path = answer.headers["Link"].partition(">")[0].removeprefix("<")
-    assert len(set(pages)) == (1 if looping else 20)
-
-
-def test_redirects_and_challenges_to_anywhere(registry: Registry, client: Asking) -> None:
-    for url in PRIVATE_URLS:
-        registry.script = Script(Rule("GET blob", redirect(url)), Rule("GET tags", challenge(f"{url}token")))
-        assert client.ask("GET", BLOB).headers["Location"] == url
-        told = client.ask("GET", "/v2/team/web/tags/list")
-        assert (told.status, told.headers["WWW-Authenticate"].partition('realm="')[2].startswith(url)) == (401, True)
-
-
-def test_every_form_of_later(registry: Registry, client: Asking) -> None:
-    forms = rate_limits(NOW, 30)
-    registry.script = Script(*(Rule("HEAD manifest", form) for form in forms.values()))
-    answers = {name: client.ask("HEAD", "/v2/team/web/manifests/1.0") for name in forms}
-    assert {name for name, answer in answers.items() if answer.status == 503} == {"unavailable", "unavailable-html"}
-    assert {answer.status for answer in answers.values()} == {429, 503}
-    after = {name: answer.headers.get("Retry-After") for name, answer in answers.items()}
-    assert (after["seconds"], after["absent"], after["garbage"]) == ("30", None, "soon")
-    assert (parsedate_to_datetime(str(after["date"])) - NOW).seconds == 30
-    assert answers["docker-hub"].headers["ratelimit-remaining"] == "0;w=21600"
-    assert registry.script.finished
-
-
-@pytest.mark.parametrize("name", token_failures())
-def test_token_servers_fail(registry: Registry, client: Asking, name: str) -> None:
-    strike(registry, "GET token", token_failures()[name])
-    if name == "reset":
-        with pytest.raises(urllib3.exceptions.ProtocolError):
-            client.ask("GET", "/token")
-        return
-    answer = client.ask("GET", "/token?scope=repository:team/web:pull")
-    usable = answer.status == 200 and answer.headers.get("Content-Type") == "application/json"
-    assert usable == (name in ("cut-json", "no-token", "empty-token", "number", "list", "line-break"))
-
-
-def test_a_manifest_of_the_first_schema(registry: Registry, client: Asking) -> None:
-    kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-    strike(registry, "GET manifest", Instead(Reply(200, schema_1("old"), {"Content-Type": kind})))
-    assert client.ask("GET", "/v2/team/web/manifests/1").json()["schemaVersion"] == 1
-
-
-def test_a_script_strikes_who_it_says_as_often_as_it_says(registry: Registry, client: Asking) -> None:
-    registry.script = Script(
-        Rule("GET blob", Instead(Reply(500)), times=2, skip=1), Rule("* blob", Instead(Reply(502)), path=DIGEST[-9:])
-    )
-    assert [client.ask("GET", BLOB).status for _ in range(5)] == [502, 500, 500, 200, 200]
-    assert registry.script.struck == [("GET blob", BLOB)] * 3
-    assert registry.script.finished
-    assert client.ask("GET", "/v2/").status == 200
-    registry.script = Script(Rule("GET blob", Instead(Reply(500)), path="elsewhere"))
-    assert client.ask("GET", BLOB).status == 200
-    assert not registry.script.finished
 
 
 def test_faults_work_through_tls_as_well(tmp_path: Path) -> None:
