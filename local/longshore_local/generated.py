@@ -53,6 +53,9 @@ class GeneratedBlob:
             first += len(piece)
 
 
+SIX_GIB = GeneratedBlob("six", 6 * GIB)
+
+
 class GeneratedStore(MemoryStore):
     """A source of generated images."""
 

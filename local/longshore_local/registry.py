@@ -106,6 +106,7 @@ class _Server(ThreadingHTTPServer):
     """The socket server of one registry; it knows its connections so that it can cut them."""
 
     daemon_threads = False
+    request_queue_size = 128  # a client with many connections must not wait for the kernel to ask again
 
     def __init__(self, service: RegistryService, port: int, tls: ssl.SSLContext | None) -> None:
         self.service = service

@@ -103,6 +103,8 @@ class RegistryHandler(BlobEndpoints, UploadEndpoints, ManifestEndpoints, ListEnd
         self._enter(route.handlers.get(self.command))
 
     def _enter(self, handler: str | None) -> None:
+        if self.kind == "HEAD layer":
+            raise RegistryError(403, "DENIED", "the URL was signed for GET")  # as S3 has it
         if handler is None:
             raise RegistryError(405, "UNSUPPORTED", f"{self.command} is not supported here")
         if self.name and not REPOSITORY.fullmatch(self.name):

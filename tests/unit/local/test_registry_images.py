@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from longshore_local import images
 from longshore_local.blobs import digest_of
-from longshore_local.generated import DiscardingStore, GeneratedBlob, GeneratedStore, generated_image
+from longshore_local.generated import SIX_GIB, DiscardingStore, GeneratedBlob, GeneratedStore, generated_image
 from longshore_local.image_shapes import (
     PLATFORMS,
     SHAPES,
@@ -137,6 +137,13 @@ def test_a_generated_blob_is_like_no_other() -> None:
     assert blob.digest == digest_of(whole) == GeneratedBlob("a", 2 * MIB + 1).digest
     assert whole[:MIB] != whole[MIB : 2 * MIB]
     assert blob.digest != GeneratedBlob("b", 2 * MIB + 1).digest
+
+
+def test_the_digest_of_six_gib_is_known_for_these_bytes_only() -> None:
+    """If this fails, the bytes have changed and the digest in generated.py is wrong as well."""
+    same_seed = GeneratedBlob("six", MIB + 1)
+    assert same_seed.digest == "sha256:d47d5655cbdedd1c1fde9288b2d420a01a71f58be4191483806c32cf9ec33af4"
+    assert (SIX_GIB.size, SIX_GIB.digest[:11]) == (6 * 1024 * MIB, "sha256:f978")
 
 
 def test_generated_blobs_are_served_and_discarded_unstored() -> None:

@@ -17,7 +17,7 @@ from longshore_local.registry_hostile import (
     Instead,
 )
 from longshore_local.registry_refusals import PRIVATE_URLS, challenge, rate_limits, redirect, token_failures
-from tests.served_registry import BLOB, DIGEST, strike
+from tests.served_registry import BLOB, CONTENT, DIGEST, registry_with_blob, strike
 
 if TYPE_CHECKING:
     from longshore_local.registry import Registry
@@ -44,6 +44,15 @@ def test_redirects_and_challenges_to_anywhere(registry: Registry, client: Asking
         assert client.ask("GET", BLOB).headers["Location"] == url
         told = client.ask("GET", "/v2/team/web/tags/list")
         assert (told.status, told.headers["WWW-Authenticate"].partition('realm="')[2].startswith(url)) == (401, True)
+
+
+def test_credentials_that_follow_a_redirect_are_seen_where_they_arrive(registry: Registry, client: Asking) -> None:
+    with registry_with_blob() as elsewhere:
+        registry.script = Script(Rule("GET blob", redirect(elsewhere.url + BLOB)))
+        away = client.ask("GET", BLOB, Authorization="Basic eDp5").headers["Location"]
+        for told in ({}, {"Authorization": "Basic eDp5"}):
+            assert client.ask("GET", away, **told).data == CONTENT
+        assert [record.scheme for record in elsewhere.requests] == ["", "Basic"]
 
 
 def test_every_form_of_later(registry: Registry, client: Asking) -> None:
