@@ -39,6 +39,11 @@ class Stage:
     waits: list[float] = field(default_factory=list)
     clients: list[DistributionRegistry] = field(default_factory=list)
 
+    @property
+    def other_host(self) -> str:
+        """The registry under its second name."""
+        return self.registry.host.replace("127.0.0.1", "localhost")
+
     def network(
         self, *, longest_wait: float = 5.0, reach: Reach | None = None, resolve: Resolve | None = None, tries: int = 4
     ) -> Network:
