@@ -73,28 +73,37 @@ class LoopbackProxy:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        open_ones: set[asyncio.Task[None]] = set()
-
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = self._loop.create_task(self._connection(reader, writer))
-            open_ones.add(task)
-            task.add_done_callback(open_ones.discard)
-
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=_PIECE)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
-        for task in open_ones:
+        open_ones: dict[asyncio.Task[None], socket.socket] = {}
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+            listening.setblocking(False)
+            self.port = listening.getsockname()[1]
+            # Not asyncio's own server: a connection that comes while that one closes is lost, and complained about.
+            self._loop.add_reader(listening, self._accept, listening, open_ones)
+            self._ready.set()
+            await self._stop.wait()
+            self._loop.remove_reader(listening)
+        left = dict(open_ones)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*open_ones, return_exceptions=True)
-        await server.wait_closed()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0)  # transports close their sockets
+        for near in left.values():
+            near.close()  # of a task that had not begun
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        ends = [writer]
+    def _accept(self, listening: socket.socket, open_ones: dict[asyncio.Task[None], socket.socket]) -> None:
+        with contextlib.suppress(OSError):  # who came may have gone again
+            near, _ = listening.accept()
+            self.connections += 1
+            task = self._loop.create_task(self._connection(near))
+            open_ones[task] = near
+            task.add_done_callback(open_ones.pop)
+
+    async def _connection(self, near: socket.socket) -> None:
+        ends: list[asyncio.StreamWriter] = []
         with contextlib.suppress(OSError, _CutError, ExceptionGroup):
             try:
+                reader, writer = await asyncio.open_connection(sock=near, limit=_PIECE)
+                ends.append(writer)
                 far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port, limit=_PIECE)
                 ends.append(far_writer)
                 async with asyncio.TaskGroup() as group:
