@@ -18,6 +18,7 @@ from longshore.registries.auth import Login
 from longshore.registries.connect import Network, connect
 from longshore_local import images
 from longshore_local.loopback import LoopbackServer, Reply, Request
+from longshore_local.manifests import parse_manifest
 from longshore_local.registry import ECR_MANNERS, SPEC_MANNERS, Auth
 from tests.distribution import REPOSITORY, Stage, stage
 from tests.fakes import FakeClock
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from longshore.registries.client import DistributionRegistry
 
 IMAGE = images.single("web")
-BEARER = Auth("bearer", {"robot": "secret"}, token_seconds=300)
 
 
 def robot() -> Login:
@@ -38,8 +38,6 @@ def hub() -> Iterator[Stage]:
     with stage(SPEC_MANNERS, Auth("bearer", {"AWS": "test", "robot": "secret"}, token_seconds=300)) as made:
         for digest, content in IMAGE.blobs.items():
             assert made.put_blob(content).digest == digest
-        from longshore_local.manifests import parse_manifest
-
         made.store.put_manifest(REPOSITORY, "1.0", parse_manifest(IMAGE.manifest, IMAGE.media_type))
         yield made
 
@@ -161,7 +159,7 @@ class Scripted:
 
 
 @contextmanager
-def scripted(**network: float) -> Iterator[tuple[Scripted, DistributionRegistry]]:
+def scripted() -> Iterator[tuple[Scripted, DistributionRegistry]]:
     script = Scripted()
     with LoopbackServer(script.answer) as server, stage() as made:
         script.url = server.url

@@ -12,6 +12,7 @@ import pytest
 from longshore.errors import AmbiguousError, GoneError, UpstreamError
 from longshore.manifests import Descriptor, hash_for
 from longshore.mirror.errors import (
+    AddressError,
     IntegrityError,
     ProtocolError,
     RefusedError,
@@ -20,6 +21,7 @@ from longshore.mirror.errors import (
     UploadOffsetError,
 )
 from longshore.mirror.ports import Upload
+from longshore.registries.auth import Login
 from longshore_local.loopback import Reply
 from longshore_local.registry import (
     DISTRIBUTION_MANNERS,
@@ -137,8 +139,6 @@ class TestReading:
 
     def test_credentials_stay_at_home(self) -> None:
         with stage(ECR_MANNERS, Auth("basic", {"AWS": "token"})) as made:
-            from longshore.registries.auth import Login
-
             blob = made.put_blob(CONTENT)
             assert read(made.client(logins=lambda: Login("AWS", "token")), blob) == CONTENT
             schemes = {record.kind: record.scheme for record in made.registry.requests}
@@ -248,8 +248,6 @@ class TestLies:
         ],
     )
     def test_redirects_to_where_nobody_may_go(self, plain: Stage, location: str) -> None:
-        from longshore.mirror.errors import AddressError
-
         blob = plain.put_blob(CONTENT)
         plain.registry.script = Script(Rule("GET *", Instead(Reply(307, b"", {"Location": location})), times=None))
         with pytest.raises(AddressError, match=r"source .*team/web@"):
@@ -361,6 +359,24 @@ class TestUploading:
         with pytest.raises(UploadLostError):
             client.append(upload, [LARGE[:PART]], PART)
 
+    def test_a_range_that_once_stuck_is_not_believed_again(self) -> None:
+        with stage(ECR_MANNERS) as made:
+            client = made.client("destination")
+            upload = client.upload(REPOSITORY)
+            for first in (0, PART):
+                upload = client.append(upload, [LARGE[first : first + PART]], PART)
+            stuck = Reply(204, b"", {"Range": f"0-{PART - 1}", "Location": upload.location})
+            made.registry.script = Script(Rule("GET upload", Instead(stuck)))
+            upload = made.client("destination").resume(Upload.parse(upload.item()))
+            assert upload.offset == 2 * PART
+
+    def test_an_upload_elsewhere_gets_no_credentials(self) -> None:
+        with stage(replace(ECR_MANNERS, location="other-host"), Auth("basic")) as made:
+            client = made.client("destination", lambda: Login("AWS", "token"))
+            client.finish(client.upload(REPOSITORY), descriptor(CONTENT), [CONTENT], len(CONTENT))
+            schemes = {(record.kind, record.status): record.scheme for record in made.registry.requests}
+            assert schemes == {("POST upload", 401): "", ("POST upload", 202): "Basic", ("PUT upload", 201): ""}
+
     def test_another_offset(self, plain: Stage) -> None:
         client = plain.client("destination")
         upload = client.append(client.upload(REPOSITORY), [CONTENT[:1000]], 1000)
@@ -408,8 +424,6 @@ class TestUploading:
 
     @pytest.mark.parametrize("location", ["http://169.254.169.254/", "ftp://x/", "http://10.1.2.3/v2/"])
     def test_locations_where_nobody_may_go(self, plain: Stage, location: str) -> None:
-        from longshore.mirror.errors import AddressError
-
         client = plain.client("destination")
         plain.registry.script = Script(Rule("POST upload", Instead(Reply(202, b"", {"Location": location}))))
         with pytest.raises(AddressError, match="destination "):
