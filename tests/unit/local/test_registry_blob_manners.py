@@ -91,12 +91,13 @@ def test_referrers_come_in_pages(serve: Serve) -> None:
     image = images.single("a")
     served.place(image)
     attached = [served.place(one, None) for one in image_shapes.referrers_of(image, 5)]
-    path, found = f"{WEB}/referrers/{image.digest}", []
+    path, found, pages = f"{WEB}/referrers/{image.digest}", [], 0
     while path:
         answer = served.ask("GET", path)
         found += [entry["digest"] for entry in answer.json()["manifests"]]
         path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
-    assert found == attached
+        pages += 1
+    assert (found, pages) == (attached, 3)
 
 
 def test_a_filter_of_referrers_may_not_be_applied(serve: Serve) -> None:

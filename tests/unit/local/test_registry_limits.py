@@ -82,6 +82,15 @@ def test_the_budget_of_docker_hub(serve: Serve) -> None:
     assert served.ask("HEAD", path).headers["ratelimit-remaining"] == "0;w=21600"
 
 
+def test_the_window_of_a_budget(serve: Serve) -> None:
+    served = serve(DOCKER_HUB_MANNERS, manifest_gets=1, window_seconds=60)
+    served.place(images.single("a"))
+    path = f"{WEB}/manifests/1.0"
+    assert [served.ask("GET", path).status for _ in range(2)] == [200, 429]
+    served.later(seconds=60)
+    assert served.ask("GET", path).headers["ratelimit-remaining"] == "0;w=60"
+
+
 def test_the_overall_limit_of_docker_hub(serve: Serve) -> None:
     served = serve(requests_per_minute=2)
     answers = [served.ask("GET", "/v2/") for _ in range(3)]
