@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from longshore_config.document import Problem
 
 DURATIONS = {"soak", "timeout", "cooldown"}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class InvalidConfigError(Exception):
@@ -35,11 +35,20 @@ def compile_config(path: Path) -> dict[str, Any]:
     for profile in config.get("profiles", {}).values():
         for key in DURATIONS & profile.keys():
             profile[key] = seconds(profile[key])
+    for mirror in config.get("mirrors", {}).values():
+        _count_seconds(mirror, "every")
+        _count_seconds(mirror.get("tags", {}), "min_age")
+        _count_seconds(mirror.get("prune", {}), "after")
     return config
 
 
+def _count_seconds(members: dict[str, Any], key: str) -> None:
+    if key in members:
+        members[key] = seconds(members[key])
+
+
 def seconds(duration: int | str) -> int:
-    """A duration of the schema, ``90``, ``90s``, ``5m``, ``2h`` or ``1d``, in seconds."""
+    """A duration of the schema, ``90``, ``90s``, ``5m``, ``2h``, ``1d`` or ``2w``, in seconds."""
     return duration if isinstance(duration, int) else int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
