@@ -44,6 +44,10 @@ class Hash(Protocol):
         """The hash of all that came so far."""
         ...
 
+    def copy(self) -> Hash:
+        """Another that goes on from here by itself."""
+        ...
+
 
 def is_digest(text: object) -> bool:
     """Whether `text` is a digest of an algorithm that OCI registers: sha256 or sha512."""

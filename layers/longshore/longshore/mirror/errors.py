@@ -17,6 +17,7 @@ TransientError
 │   └── UploadOffsetError    the session goes on elsewhere: at `offset`
 ├── ThrottledError
 │   └── PutOffError          come back at `until`: too far away to wait for
+├── UnfinishedError          the time is up, or somebody stopped it: begin again, what arrived is kept
 └── UpstreamError            failed or could not be reached, for as often as it was tried
 """
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from longshore.errors import ConflictError, GoneError, NotReadyError, PermanentError, ThrottledError
+from longshore.errors import ConflictError, GoneError, NotReadyError, PermanentError, ThrottledError, TransientError
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -86,3 +87,7 @@ class PutOffError(ThrottledError):
     def __init__(self, text: str, retry_after: float, until: datetime) -> None:
         super().__init__(text, retry_after)
         self.until = until
+
+
+class UnfinishedError(TransientError):
+    """The deadline is near or the run was stopped. Nothing is lost: a new run goes on with what has arrived."""

@@ -244,3 +244,34 @@ class Registry(Protocol):
     def close(self) -> None:
         """Closes idle connections."""
         ...
+
+
+class UploadLedger(Protocol):
+    """Where upload sessions rest that another run can go on with. One session for each blob of a repository.
+
+    Losing one costs bytes, never correctness: the registry says what it has.
+    """
+
+    def load(self, host: str, repository: str, digest: Digest) -> Upload | None:
+        """What was saved last; None when there is none, or it is too old to be of use."""
+        ...
+
+    def save(self, host: str, digest: Digest, upload: Upload) -> None:
+        """In place of what was saved before."""
+        ...
+
+    def forget(self, host: str, repository: str, digest: Digest) -> None:
+        """The upload is complete or lost."""
+        ...
+
+
+class Holdings(Protocol):
+    """What a destination holds, asked in bulk where its own API can (ECR; mirror 0.4): no request for each."""
+
+    def tagged(self, repository: str) -> Mapping[str, Digest] | None:
+        """Every tag with its digest; None when this destination cannot tell."""
+        ...
+
+    def blobs(self, repository: str, digests: Collection[Digest]) -> Collection[Digest] | None:
+        """Those of `digests` that are there; None when this destination cannot tell."""
+        ...

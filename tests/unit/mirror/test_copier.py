@@ -1,0 +1,247 @@
+"""The copy engine between two registries in memory: what is copied, in which order, and at which cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from longshore.errors import UnsupportedError
+from longshore.mirror.orders import Bounds, Item
+from longshore.mirror.referrers import fallback_tag
+from longshore_local import images
+from longshore_local.image_shapes import (
+    SHAPES,
+    cosign_images,
+    four_platforms,
+    nested_index,
+    referrers_of,
+    sharing_tags,
+)
+from tests.mirror_world import REPOSITORY, FakeRegistry, World
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+class TestShapes:
+    def test_every_shape_arrives_byte_for_byte(self, shape: str) -> None:
+        world = World()
+        world.source.place(SHAPES[shape]("x"), "1.0")
+        report = world.copy("1.0")
+        assert (report.ok, report.copied) == (True, (Item("1.0", "1.0"),))
+        assert world.unlike("1.0") == []
+        assert len(report.foreign) == ("foreign" in shape)
+
+    def test_a_second_run_costs_one_head_on_each_side(self, shape: str) -> None:
+        world = World()
+        world.source.place(SHAPES[shape]("x"), "1.0")
+        world.copy("1.0", referrers="none")
+        world.forget_calls()
+        report = world.copy("1.0", referrers="none")
+        assert report.in_sync == (Item("1.0", "1.0"),)
+        assert world.source.calls == world.destination.calls == [("head", "1.0")]
+
+
+class TestOrder:
+    def test_blobs_then_children_then_the_index_with_its_tag(self) -> None:
+        world = World()
+        world.source.place(nested_index("x"), "1.0")
+        world.copy("1.0")
+        names = [name for name, _ in world.destination.calls if name in ("finish", "put_manifest")]
+        assert names == sorted(names)  # every finish before the first put
+        assert world.destination.calls[-1] == ("put_manifest", "1.0")
+
+    def test_referrers_are_there_before_the_tag(self) -> None:
+        world = World(destination=FakeRegistry("destination", referrers_api=True))
+        image = images.single("x")
+        world.source.place(image, "1.0")
+        for referrer in referrers_of(image):
+            world.source.refer(referrer)
+        world.copy("1.0")
+        assert world.destination.calls[-1] == ("put_manifest", "1.0")
+
+
+class TestRequests:
+    def test_a_new_repository_costs_two_requests_for_each_blob(self) -> None:
+        world = World(bounds=Bounds())
+        image = images.single("x", layers=20)
+        world.source.place(image, "1.0")
+        world.copy("1.0", referrers="none")
+        there = world.destination
+        assert {name: there.count(name) for name, _ in there.calls} == {
+            "head": 1,
+            "tags": 1,
+            "has_blob": 1,
+            "upload": 21,
+            "finish": 21,
+            "put_manifest": 1,
+        }
+        assert {name: world.source.count(name) for name in ("head", "manifest", "blob")} == {
+            "head": 0,
+            "manifest": 1,
+            "blob": 21,
+        }
+
+    def test_tags_that_share_layers_send_them_once(self) -> None:
+        world = World()
+        made = sharing_tags("x", count=30, layer_bytes=200)
+        for tag, image in made.items():
+            world.source.place(image, tag)
+        report = world.copy(*made)
+        assert report.ok
+        assert world.unlike(*made) == []
+        blobs = {digest for image in made.values() for digest in image.blobs}
+        assert report.sent.blobs == world.destination.count("finish") == world.source.count("blob") == len(blobs)
+
+    def test_a_tag_of_what_is_there_costs_one_manifest(self) -> None:
+        world = World()
+        world.source.place(four_platforms("x"), "1.0", "1", "latest")
+        world.copy("1.0")
+        world.forget_calls()
+        report = world.copy("1", "latest", referrers="none")
+        assert (world.destination.count("upload"), world.source.count("blob")) == (0, 0)
+        assert world.destination.count("put_manifest") == report.sent.manifests == 1
+        assert world.unlike("1.0", "1", "latest") == []
+
+    def test_only_what_changed_is_read_and_sent(self) -> None:
+        world = World()
+        world.source.place(images.multi_platform("x", ("linux/amd64", "linux/arm64"), attestations=False), "1.0")
+        world.copy("1.0")
+        changed = images.multi_platform("x", ("linux/amd64", "linux/s390x"), attestations=False)
+        world.source.place(changed, "1.0")
+        world.forget_calls()
+        report = world.copy("1.0", referrers="none")
+        assert world.unlike("1.0") == []
+        assert (world.source.count("manifest"), report.sent.manifests, report.sent.blobs) == (2, 2, 2)
+
+    def test_blobs_of_an_earlier_tag_are_looked_for(self) -> None:
+        world = World()
+        tags = sharing_tags("x", count=2, layer_bytes=200)
+        for tag, image in tags.items():
+            world.source.place(image, tag)
+        world.copy("v000")
+        report = world.copy("v001")
+        assert (report.sent.blobs, report.skipped.blobs) == (2, 4)
+
+    def test_a_source_that_counts_pulls_is_asked_for_digests_first(self) -> None:
+        world = World(source=FakeRegistry("source", "registry-1.docker.io"))
+        world.source.place(images.single("x"), *(f"v{number}" for number in range(6)))
+        world.copy(*(f"v{number}" for number in range(6)), referrers="none")
+        assert world.source.count("manifest") <= 6
+        assert world.source.count("head") == 6
+
+    def test_a_mount_in_place_of_bytes(self) -> None:
+        world = World()
+        world.source.place(images.single("x"), "1.0")
+        world.destination.place(images.single("x"), repository="team/base")
+        report = world.copy("1.0", siblings=lambda digest: "team/base")
+        assert (report.mounted, report.sent.blobs, world.destination.received) == (2, 0, 0)
+        assert world.unlike("1.0") == []
+
+    def test_a_mount_that_is_declined_goes_on_as_an_upload(self) -> None:
+        world = World(destination=FakeRegistry("destination", mounts=False))
+        world.source.place(images.single("x"), "1.0")
+        report = world.copy("1.0", siblings=lambda digest: "team/base")
+        assert (report.mounted, report.sent.blobs, world.destination.count("upload")) == (0, 2, 0)
+        assert world.unlike("1.0") == []
+
+
+class TestPlatforms:
+    def test_one_platform_takes_the_place_of_the_index(self) -> None:
+        world = World()
+        index = world.source.place(four_platforms("x"), "1.0")
+        report = world.copy("1.0", platforms=["linux/arm64"])
+        arm = next(child.digest for child in index.children if child.platform == "linux/arm64")
+        assert report.ok
+        assert world.destination.repositories[REPOSITORY].tags == {"1.0": arm}
+
+    def test_several_platforms_are_the_index_as_it_is_or_nothing(self) -> None:
+        world = World()
+        world.source.place(four_platforms("x"), "1.0")
+        report = world.copy("1.0", platforms=["linux/arm64", "linux/amd64"])
+        assert not report.ok  # this registry wants every child
+        assert "1.0" not in world.destination.repositories[REPOSITORY].tags
+        assert len(world.destination.repositories[REPOSITORY].manifests) == 4  # two images, two attestations
+
+    def test_no_such_platform(self) -> None:
+        world = World()
+        world.source.place(four_platforms("x"), "1.0")
+        (failure,) = world.copy("1.0", platforms=["linux/mips"]).failures
+        assert isinstance(failure.error, UnsupportedError)
+        assert "linux/amd64, linux/arm/v7" in str(failure)
+
+    def test_an_image_without_platforms_is_copied_as_it_is(self) -> None:
+        world = World()
+        world.source.place(images.single("x"), "1.0")
+        assert world.copy("1.0", platforms=["linux/arm64"]).ok
+        assert world.unlike("1.0") == []
+
+
+@pytest.mark.parametrize("source_api", [False, True])
+@pytest.mark.parametrize("destination_api", [False, True])
+class TestReferrers:
+    def made(self, source_api: bool, destination_api: bool) -> tuple[World, images.SyntheticImage, set[str]]:
+        world = World(
+            FakeRegistry("source", "up", referrers_api=source_api),
+            FakeRegistry("destination", "down", referrers_api=destination_api),
+        )
+        image = images.multi_platform("x", ("linux/amd64",), attestations=False)
+        world.source.place(image, "1.0")
+        attached = [*referrers_of(image), *referrers_of(image.children[0], 1)]
+        attached += referrers_of(attached[0], 1)  # a signature of an SBOM
+        return world, image, {world.source.refer(each).digest for each in attached}
+
+    def referred(self, world: World, digest: str) -> set[str]:
+        return {entry.digest for entry in world.destination.referrers(REPOSITORY, digest)}
+
+    def test_all_of_them_come_along(self, source_api: bool, destination_api: bool) -> None:
+        world, image, attached = self.made(source_api, destination_api)
+        report = world.copy("1.0")
+        assert report.ok, report.failures
+        there = world.destination.repositories[REPOSITORY].manifests
+        assert attached <= there.keys()
+        assert len(self.referred(world, image.digest)) == 2
+        assert len(self.referred(world, image.children[0].digest)) == 1
+        assert (fallback_tag(image.digest) in world.destination.repositories[REPOSITORY].tags) is not destination_api
+
+    def test_a_later_one_is_found_though_the_image_is_in_sync(self, source_api: bool, destination_api: bool) -> None:
+        world, image, _ = self.made(source_api, destination_api)
+        world.copy("1.0")
+        late = {
+            world.source.refer(images.artifact("late", "text/late", of)).digest for of in (image, image.children[0])
+        }
+        report = world.copy("1.0")
+        assert report.ok, report.failures
+        assert late <= world.destination.repositories[REPOSITORY].manifests.keys()
+        assert late & self.referred(world, image.digest)
+        assert len(self.referred(world, image.digest)) == 3
+
+    def test_what_the_destination_lists_of_its_own_stays(self, source_api: bool, destination_api: bool) -> None:
+        world, image, _ = self.made(source_api, destination_api)
+        world.destination.place(image, "1.0")
+        own = world.destination.refer(images.artifact("own", "text/own", image)).digest
+        assert world.copy("1.0").ok
+        assert own in self.referred(world, image.digest)
+        assert len(self.referred(world, image.digest)) == 3
+
+    def test_none_of_them(self, source_api: bool, destination_api: bool) -> None:
+        world, _, attached = self.made(source_api, destination_api)
+        world.copy("1.0", referrers="none")
+        assert not attached & world.destination.repositories[REPOSITORY].manifests.keys()
+
+    def test_signatures_alone(self, source_api: bool, destination_api: bool) -> None:
+        world, image, _ = self.made(source_api, destination_api)
+        for tag, made in cosign_images(image).items():
+            world.source.place(made, tag)
+        assert world.copy("1.0", referrers="signatures").ok
+        assert len(self.referred(world, image.digest)) == 1
+        tags = world.destination.repositories[REPOSITORY].tags
+        assert {tag.rpartition(".")[2] for tag in tags if tag.endswith((".sig", ".att", ".sbom"))} == {"sig"}
+
+
+def test_cosign_tags_of_every_platform() -> None:
+    world = World()
+    image = four_platforms("x")
+    world.source.place(image, "1.0")
+    tags = cosign_images(image) | cosign_images(image.children[1])
+    for tag, made in tags.items():
+        world.source.place(made, tag)
+    assert world.copy("1.0").ok
+    assert world.unlike("1.0", *tags) == []
