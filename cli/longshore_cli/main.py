@@ -14,6 +14,7 @@ from longshore_cli.decide import decide
 from longshore_cli.demo import demo
 from longshore_cli.explain import explain
 from longshore_cli.local import local
+from longshore_cli.mirror import mirror
 from longshore_cli.notify import notify
 from longshore_cli.output import FailedError, WrongError
 from longshore_cli.plan import plan
@@ -66,5 +67,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, local, send, plan, explain, decide, notify, config):
+for _command in (demo, local, send, plan, explain, decide, mirror, notify, config):
     main.add_command(_command)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from longshore.errors import AccessDeniedError
@@ -26,17 +26,17 @@ from longshore.mirror.walking import Walk
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.manifests import Descriptor
-    from longshore.mirror.orders import Referrers
     from longshore.mirror.ports import Holdings, Registry, UploadLedger
     from longshore.ports import Clock
 
 
-def all_items(source: Registry, repository: str, referrers: Referrers) -> tuple[Item, ...]:
-    """Every tag of a repository; those of signatures and the like only as far as they come along anyway."""
-    tags = sorted(source.tags(repository))
+def all_tags(source: Registry, copy: Copy) -> Copy:
+    """The order for every tag; those of signatures and the like only as far as they come along anyway."""
+    tags = sorted(source.tags(copy.source))
     wanted = [tag for tag in tags if not is_digest_tag(tag)]
-    along = [tag for tag in tags if comes_along(tag, referrers)]
-    return tuple(Item(tag, tag) for tag in (*wanted, *along))
+    along = [tag for tag in tags if comes_along(tag, copy.referrers)]
+    items = tuple(Item(tag, tag) for tag in (*wanted, *along))
+    return replace(copy, items=items, source_tags=frozenset(tags))
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """An order: items of one repository to another.
+    """An order: items of one repository to another. `source_tags` are all tags of the source, where they are known.
 
     `platforms`, as ``linux/arm64``; empty for all. An index is never rewritten: of one platform, its manifest takes
     the index's place; of several, the index is stored as it is with their manifests only, if the registry lets it.
@@ -36,6 +36,7 @@ class Copy:
     items: tuple[Item, ...]
     platforms: frozenset[str] = frozenset()
     referrers: Referrers = "all"
+    source_tags: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

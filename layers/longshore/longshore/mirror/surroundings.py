@@ -68,6 +68,8 @@ class Surroundings:
 
     @cached_property
     def _source_tags(self) -> frozenset[str]:
+        if self._copy.source_tags is not None:
+            return self._copy.source_tags
         try:
             return frozenset(self._source.tags(self._copy.source))
         except GoneError:
