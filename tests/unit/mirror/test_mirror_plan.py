@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +18,11 @@ from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, need
 from longshore.mirror.ports import ManifestHead, RateLimit
 from longshore.mirror.reading import read_mirrors
 from longshore.mirror.reasons import Action, Reason
-from longshore.mirror.rules import Mirror
 from longshore.versions import parse_semver
 from tests.fakes import START
+
+if TYPE_CHECKING:
+    from longshore.mirror.rules import Mirror
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 IMAGE = "application/vnd.oci.image.manifest.v1+json"

@@ -50,10 +50,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What downstream has: the digest of each tag. `exists` is False where there is no such repository."""
+    """What downstream has: the digest of each tag; none where there is no such repository."""
 
     tags: Mapping[str, Digest] = field(default_factory=dict)
-    exists: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ class Upstream:
     """What upstream has. `tags` is its whole list, None where none was asked for.
 
     `chosen` are the tags that the mirror is about, `left` why others are not; `heads` holds those that were asked for
-    (None: no such tag), and `referrers` what refers to an image, in a form that differs when that does.
+    (None: no such tag), `failed` why others could not be, and `referrers` what refers to an image, in a form that
+    differs when that does, empty for nothing.
     """
 
     chosen: tuple[str, ...]
@@ -70,6 +70,7 @@ class Upstream:
     referrers: Mapping[str, str] = field(default_factory=dict)
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     tags: frozenset[str] | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Step:
     until: datetime | None = None
     """When to look again, for what waits."""
     referrers: str = ""
+    why: str = ""
 
     @property
     def action(self) -> Action:
@@ -95,7 +97,12 @@ class Step:
     def as_json(self) -> dict[str, Any]:
         """For `longshore mirror plan`."""
         members = {"tag": self.tag, "action": self.action.value, "reason": self.reason.value, "digest": self.digest}
-        more = {"previous": self.previous, "pulls": self.pulls, "until": self.until and self.until.isoformat()}
+        more = {
+            "previous": self.previous,
+            "pulls": self.pulls,
+            "until": self.until and self.until.isoformat(),
+            "why": self.why,
+        }
         return members | {name: value for name, value in more.items() if value}
 
 
@@ -125,6 +132,8 @@ def plan(
 
 def _step(mirror: Mirror, tag: str, upstream: Upstream, known: Known | None, listing: Listing, now: datetime) -> Step:
     there = listing.tags.get(tag, "")
+    if tag in upstream.failed:
+        return Step(tag, Reason.UNREADABLE, previous=there, why=upstream.failed[tag])
     if tag not in upstream.heads:
         if known is not None and there == known.stored:
             return Step(tag, Reason.KNOWN, known.source, there)
@@ -144,7 +153,9 @@ def _due(mirror: Mirror, step: Step, known: Known | None) -> Reason:
         return Reason.NEW
     copied = known if known and known.source else None
     if copied is None:
-        return Reason.IN_SYNC if step.previous == step.digest and not mirror.platforms else Reason.MOVED
+        if step.previous != step.digest or mirror.platforms:
+            return Reason.MOVED
+        return Reason.REFERRERS if step.referrers else Reason.IN_SYNC
     if copied.source != step.digest:
         return Reason.MOVED
     if copied.stored != step.previous:
