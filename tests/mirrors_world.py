@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from longshore.images import Digest, Endpoint
 from longshore.manifests import Descriptor, digest_of
-from longshore.mirror.budget import Budget
 from longshore.mirror.carrier import Sent, TooLargeError
 from longshore.mirror.messages import Message
-from longshore.mirror.ports import Holdings, ManifestHead, RateLimit, Registry, Upload
+from longshore.mirror.ports import Holdings, ManifestHead, RateLimit, Registry
 from longshore.mirror.reading import Home, read_mirrors
 from longshore.mirror.report import Failure, Report
 from longshore.mirror.service import Mirrorer, Ports
-from longshore.mirror.stores import Lease
+from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryMirrors, MemoryPulls
 from tests.fakes import FakeClock, FakePostponer, FakePublisher, FakeSwitches
 
 if TYPE_CHECKING:
     from longshore.errors import LongshoreError
     from longshore.mirror.orders import Item
-    from longshore.mirror.plan import Known, Sighting
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.outcomes import Outcome
 
@@ -35,113 +33,6 @@ HUB = "registry-1.docker.io"
 def digest(text: str) -> Digest:
     """The digest of an image of this name."""
     return digest_of(text.encode())
-
-
-class MemoryMirrors:
-    """`Memory` in dictionaries."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[Endpoint, dict[str, Known]]] = {}
-        self._seen: dict[str, dict[str, Sighting]] = {}
-
-    def known(self, mirror: str) -> Mapping[Endpoint, Mapping[str, Known]]:
-        return {endpoint: dict(tags) for endpoint, tags in self._known.get(mirror, {}).items()}
-
-    def remember(self, mirror: str, downstream: Endpoint, known: Known) -> None:
-        self._known.setdefault(mirror, {}).setdefault(downstream, {})[known.tag] = known
-
-    def forget(self, mirror: str, downstream: Endpoint, tag: str) -> None:
-        self._known.get(mirror, {}).get(downstream, {}).pop(tag, None)
-
-    def sightings(self, mirror: str) -> Mapping[str, Sighting]:
-        return dict(self._seen.get(mirror, {}))
-
-    def sight(self, mirror: str, sightings: Mapping[str, Sighting]) -> None:
-        seen = self._seen.setdefault(mirror, {})
-        for tag, sighting in sightings.items():
-            if tag not in seen or seen[tag].digest != sighting.digest:
-                seen[tag] = sighting
-
-
-class MemoryPulls:
-    """`Pulls` in a dictionary."""
-
-    def __init__(self) -> None:
-        self.budgets: dict[str, Budget] = {}
-
-    def budget(self, whose: str) -> Budget:
-        return self.budgets.get(whose, Budget())
-
-    def reserve(self, whose: str, pulls: int, now: datetime, keep: int) -> Budget | None:
-        after = self.budget(whose).reserve(pulls, now, keep)
-        if after is not None:
-            self.budgets[whose] = replace(after, version=after.version + 1)
-        return after
-
-    def settle(self, whose: str, promised: int, rate: RateLimit | None, now: datetime) -> None:
-        after = self.budget(whose).settle(promised, rate, now)
-        self.budgets[whose] = replace(after, version=after.version + 1)
-
-
-class MemoryLeases:
-    """`Leases` in a dictionary."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, Lease] = {}
-        self._last: dict[str, datetime] = {}
-        self._tokens = 0
-
-    def take(self, what: str, now: datetime, until: datetime) -> Lease | None:
-        if what in self._held and self._held[what].until > now:
-            return None
-        self._tokens += 1
-        self._held[what] = Lease(what, self._tokens, until)
-        return self._held[what]
-
-    def release(self, lease: Lease) -> None:
-        if self._held.get(lease.what) == lease:
-            del self._held[lease.what]
-
-    def last(self, what: str) -> datetime | None:
-        return self._last.get(what)
-
-    def done(self, what: str, at: datetime) -> None:
-        self._last[what] = at
-
-
-class MemoryJobs:
-    """`Jobs` in a dictionary."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, set[Digest]] = {}
-
-    def begin(self, job: str, blobs: Collection[Digest], now: datetime) -> None:
-        self.jobs[job] = set(blobs)
-
-    def arrived(self, job: str, blobs: Collection[Digest]) -> int | None:
-        if job not in self.jobs:
-            return None
-        self.jobs[job] -= set(blobs)
-        return len(self.jobs[job])
-
-    def end(self, job: str) -> None:
-        self.jobs.pop(job, None)
-
-
-class MemoryUploads:
-    """`UploadLedger` in a dictionary."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, Digest], Upload] = {}
-
-    def load(self, host: str, repository: str, digest: Digest) -> Upload | None:
-        return self._kept.get((host, repository, digest))
-
-    def save(self, host: str, digest: Digest, upload: Upload) -> None:
-        self._kept[host, upload.repository, digest] = upload
-
-    def forget(self, host: str, repository: str, digest: Digest) -> None:
-        self._kept.pop((host, repository, digest), None)
 
 
 @dataclass

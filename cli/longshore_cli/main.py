@@ -15,6 +15,7 @@ from longshore_cli.demo import demo
 from longshore_cli.explain import explain
 from longshore_cli.local import local
 from longshore_cli.mirror import mirror
+from longshore_cli.mirrors import COMMANDS as _MIRRORS
 from longshore_cli.notify import notify
 from longshore_cli.output import FailedError, WrongError
 from longshore_cli.plan import plan
@@ -69,3 +70,5 @@ def main() -> None:
 
 for _command in (demo, local, send, plan, explain, decide, mirror, notify, config):
     main.add_command(_command)
+for _command in _MIRRORS:
+    mirror.add_command(_command)

@@ -99,12 +99,18 @@ class CopyCarrier:
         clock: Clock,
         bounds: Bounds | None = None,
         pace: Callable[[], None] | None = None,
+        *,
+        whole: bool = False,
     ) -> None:
-        """`pace` is waited for before a manifest is put into ECR; two a second when it is None."""
+        """`pace` is waited for before a manifest is put into ECR; two a second when it is None.
+
+        `whole`: nothing is too large, as at a terminal, which has no deadline.
+        """
         self._places = places
         self._uploads = uploads
         self._clock = clock
         self._bounds = bounds or Bounds()
+        self._whole = whole
         self._pace = pace or Pace(_PUTS_PER_SECOND, clock).wait
 
     def copy(
@@ -121,7 +127,7 @@ class CopyCarrier:
             ledger=self._uploads,
             holdings=holdings,
             before_put=self._pace if downstream.creatable else _at_once,
-            progress=Silence() if whole else _Scale(holdings, downstream.endpoint.name),
+            progress=Silence() if whole or self._whole else _Scale(holdings, downstream.endpoint.name),
         )
         order = Copy(
             mirror.upstream.name, downstream.endpoint.name, tuple(items), frozenset(mirror.platforms), mirror.referrers
