@@ -17,6 +17,8 @@ ADAPTERS = ROOT / "layers/longshore/longshore/aws"
 OF_ADAPTER = {
     "ecs": ("ecs", "resourcegroupstaggingapi"),
     "ecr": ("ecr",),
+    "ecr_downstream": ("ecr",),
+    "ecr_public": ("ecr-public",),
     "bus": ("events",),
     "queue": ("sqs", "scheduler"),
     "table": ("dynamodb",),
@@ -24,10 +26,10 @@ OF_ADAPTER = {
     "topic": ("sns",),
     "undeliverable": ("sqs", "sns"),
 }
-WITHOUT_SHAPES = {"__init__", "clock", "errors", "ledger", "session", "threads"}
+WITHOUT_SHAPES = {"__init__", "clock", "errors", "ledger", "mirrors", "places", "session", "threads"}
 """Modules beside the adapters that name no member of an AWS shape: they go through one of them, or through none."""
-OF_BOTOCORE = {"PaginationConfig", "PageSize", "Error"}
-"""Arguments of botocore's paginators and a member of its ClientError, which no model has."""
+OF_BOTOCORE = {"PaginationConfig", "PageSize", "Error", "Code"}
+"""Arguments of botocore's paginators and members of its ClientError, which no model has."""
 OF_DOCUMENTATION = {"SubscriptionsConfirmed", "InvalidParameterValue"}
 """A key of a map and a code of an error, which only the documentation names (SNS: GetTopicAttributes, Publish)."""
 

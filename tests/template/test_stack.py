@@ -22,7 +22,9 @@ VARIANTS: dict[str, dict[str, str]] = {
         "ChannelSecretArns": "arn:aws:ssm:eu-west-1:123456789012:parameter/longshore/slack",
         "ChannelTopicArns": "arn:aws:sns:eu-west-1:123456789012:ops",
     },
+    "mirrors": {"MirrorSecretArns": "arn:aws:ssm:eu-west-1:123456789012:parameter/longshore/hub"},
     "off": {"RedeployMode": "off"},
+    "not mirroring": {"MirrorMode": "off"},
     "silent": {"NotifyMode": "off"},
 }
 WAITING = 6  # visibility timeout, in timeouts of the function (AWS's advice for event source mappings)
@@ -63,7 +65,7 @@ def test_queues_are_encrypted_and_keep_what_they_hold(stack: Rendered) -> None:
 def test_every_queue_is_worked_off_or_alarms(stack: Rendered) -> None:
     """A queue that nobody takes from is a dead-letter queue, and each of those has an alarm that reaches the topic."""
     dead = {queue["RedrivePolicy"]["deadLetterTargetArn"] for queue in work_queues(stack).values()}
-    on = stack.holds("RedeployEnabled") and stack.holds("NotifyEnabled")
+    on = all(stack.holds(f"{capability}Enabled") for capability in ("Redeploy", "Mirror", "Notify"))
     assert dead | set(work_queues(stack)) | delivery_letters(stack) >= set(queues(stack)) or not on
     alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
     watched = {a["Dimensions"][0]["Value"] for a in alarms if a["AlarmActions"] == [stack.arn("Alarms")]}
@@ -135,7 +137,11 @@ def test_every_function_has_its_queue_log_and_runtime(stack: Rendered) -> None:
         mapping = mappings[f"{stack.stack}-{name}"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
         assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2, name
-        assert queues(stack)[mapping["EventSourceArn"]]["VisibilityTimeout"] >= WAITING * function["Timeout"], name
+        visibility = queues(stack)[mapping["EventSourceArn"]]["VisibilityTimeout"]
+        if name == "MirrorFunction":  # nothing waits behind a batch of one, and a blob may take a quarter of an hour
+            assert (visibility, mapping["BatchSize"]) == (function["Timeout"] + 60, 1)
+        else:
+            assert visibility >= WAITING * function["Timeout"], name
         assert mapping["EventSourceArn"] == function["Environment"]["Variables"]["LONGSHORE_QUEUE_ARN"], name
 
 
@@ -217,7 +223,7 @@ def test_the_fallback_topic_is_under_the_stacks_key_where_there_is_one(stack: Re
 
 
 def test_off_leaves_a_stack_that_does_nothing() -> None:
-    off = Rendered({"RedeployMode": "off", "NotifyMode": "off"})
+    off = Rendered({"RedeployMode": "off", "MirrorMode": "off", "NotifyMode": "off"})
     for kind in ("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"):
         assert off.of_type(kind) == {}, kind
     assert off.of_type("AWS::Scheduler::Schedule") == {}
@@ -226,7 +232,11 @@ def test_off_leaves_a_stack_that_does_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("capability", "functions"),
-    [("RedeployMode", {"RedeployFunction", "WatchFunction"}), ("NotifyMode", {"NotifyFunction"})],
+    [
+        ("RedeployMode", {"RedeployFunction", "WatchFunction"}),
+        ("MirrorMode", {"MirrorFunction"}),
+        ("NotifyMode", {"NotifyFunction"}),
+    ],
 )
 def test_a_capability_that_is_off_leaves_the_others(capability: str, functions: set[str]) -> None:
     everything, less = Rendered(), Rendered({capability: "off"})
@@ -241,11 +251,10 @@ def test_a_capability_that_is_off_leaves_the_others(capability: str, functions: 
 @pytest.mark.parametrize("mode", ["observe", "auto"])
 def test_functions_are_told_their_mode(mode: str) -> None:
     other = {"observe": "auto", "auto": "observe"}[mode]
-    for name, function in (
-        Rendered({"RedeployMode": mode, "NotifyMode": other}).of_type("AWS::Lambda::Function").items()
-    ):
+    modes = {"RedeployMode": mode, "MirrorMode": other, "NotifyMode": other}
+    for name, function in Rendered(modes).of_type("AWS::Lambda::Function").items():
         told = function["Environment"]["Variables"]["LONGSHORE_MODE"]
-        assert told == (other if name == "NotifyFunction" else mode), name
+        assert told == (mode if name in ("RedeployFunction", "WatchFunction") else other), name
 
 
 def test_functions_join_the_network_that_is_named() -> None:
@@ -274,6 +283,8 @@ def test_the_parameters_of_the_design_exist_with_its_defaults() -> None:
         "PassableRoleArns": "",
         "ChannelSecretArns": "",
         "ChannelTopicArns": "",
+        "MirrorSecretArns": "",
+        "MirrorRepositories": "*",
         "PermissionsBoundary": "",
         "RolePath": "/",
         "AlertEmail": "",

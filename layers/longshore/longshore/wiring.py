@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from longshore.aws.ecr import EcrRegistry
+    from longshore.aws.places import Credential
     from longshore.channels.http import Http
     from longshore.events import Event
+    from longshore.mirror.messages import Message as MirrorMessage
+    from longshore.mirror.ports import Side
+    from longshore.mirror.service import Mirrorer
     from longshore.notify.messages import Message
     from longshore.notify.ports import Channel, Secrets
     from longshore.notify.routes import Destination
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
+    from longshore.registries.auth import Login
+    from longshore.registries.client import DistributionRegistry
 
 _clock: Clock = SystemClock()
 
@@ -48,6 +56,7 @@ def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
     for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier, _secrets, _http):
         built.cache_clear()
+    mirrorer.cache_clear()
 
 
 @cache
@@ -187,6 +196,64 @@ def notifier() -> Notifier:
         clock=_clock,
     )
     return Notifier(needs, read_routing(load_config(stack.config), fallback), observe=stack.mode is Mode.OBSERVE)
+
+
+def mirroring(logger: Logger, metrics: Metrics, context: LambdaContext) -> Intake[MirrorMessage]:
+    """What takes the messages of mirror's queue, in the time that this invocation has."""
+    from longshore.mirror.messages import Message
+
+    until = _clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    return Intake(Message.parse, lambda each: mirrorer().handle(each, until), _own_queue(), _clock, logger, metrics)
+
+
+@cache
+@uncollected()
+def mirrorer() -> Mirrorer:
+    """The use case of `functions/mirror.py`."""
+    from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
+    from longshore.aws.places import AwsPlaces
+    from longshore.mirror.carrier import CopyCarrier
+    from longshore.mirror.reading import Home, read_mirrors
+    from longshore.mirror.service import Mirrorer, Ports
+
+    stack = settings()
+    where = stack.account, stack.region
+    home = Home(*where, "amazonaws.com.cn" if stack.region.startswith("cn-") else "amazonaws.com")
+    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected)
+    pace = (lambda: None) if stack.loopback else None
+    needs = Ports(
+        places=places,
+        memory=LedgerMemory(table(), _clock, *where),
+        pulls=LedgerPulls(table(), *where),
+        leases=LedgerLeases(table(), *where),
+        jobs=LedgerJobs(table(), *where),
+        carrier=CopyCarrier(places, LedgerUploads(table(), _clock, *where), _clock, pace=pace),
+        postponer=_own_queue(),
+        publisher=bus(),
+        switches=LedgerSwitches(table(), *where),
+        clock=_clock,
+    )
+    mirrors = read_mirrors(load_config(stack.config).get("mirrors") or {}, home)
+    return Mirrorer(needs, mirrors, home.host, observe=stack.mode is Mode.OBSERVE)
+
+
+def _connected(host: str, side: Side, credential: Callable[[], Credential] | None) -> DistributionRegistry:
+    """The registry at a host; in the local bundle the one that stands in for it."""
+    from longshore.addresses import Reach
+    from longshore.registries.connect import Network, connect
+
+    stack = settings()
+    network = Network.of(_clock, reach=Reach(loopback=stack.loopback))
+    logins = (lambda: _login(credential())) if credential else None
+    return connect(stack.registries.get(host, host), side, network, logins)
+
+
+def _login(credential: Credential) -> Login:
+    from longshore.registries.auth import Login
+
+    if credential.token and credential.expires is not None:
+        return Login.ecr(credential.token, credential.expires)
+    return Login(credential.username, credential.password)
 
 
 def _channels() -> Callable[[Destination], Channel]:

@@ -139,4 +139,4 @@ def delete_tags(client: Any, registry: str | None, repository: str, tags: Mappin
 def code_of(error: LongshoreError) -> str:
     """AWS's own code of what was translated."""
     cause = error.__cause__
-    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else ""
+    return str(cause.response.get("Error", {}).get("Code", "")) if isinstance(cause, ClientError) else ""
