@@ -26,11 +26,18 @@ _HUB_KEYS: Final = ("https://index.docker.io/v1/", "index.docker.io", "docker.io
 _TOKEN_USER: Final = "<token>"
 
 
-def logins_for(host: str, client: Callable[..., Any]) -> Logins | None:
+def boto3_client(service: str, region: str) -> Any:
+    """Of the ordinary chain; boto3 is loaded for those alone who need it."""
+    import boto3
+
+    return boto3.session.Session().client(service, region_name=region)
+
+
+def logins_for(host: str, client: Callable[[str, str], Any] = boto3_client) -> Logins | None:
     """How to log in to a registry; None to ask without a name.
 
-    What `docker login` or a helper keeps goes before ECR's own way. `client(service, region_name=...)` makes a boto3
-    client. Raises ConfigurationError for a configuration that cannot be read.
+    What `docker login` or a helper keeps goes before ECR's own way. Raises ConfigurationError for a configuration that
+    cannot be read.
     """
     config = _docker_config()
     found = _from_docker(config, host)
@@ -38,9 +45,9 @@ def logins_for(host: str, client: Callable[..., Any]) -> Logins | None:
         return found
     repository = ImageReference(host, "any").repository
     if repository is not None:
-        return lambda: _private_ecr(client("ecr", region_name=repository.region))
+        return lambda: _private_ecr(client("ecr", repository.region))
     if host == ECR_PUBLIC and _has_credentials():
-        return lambda: _public_ecr(client("ecr-public", region_name=_ECR_PUBLIC_REGION))
+        return lambda: _public_ecr(client("ecr-public", _ECR_PUBLIC_REGION))
     return None
 
 

@@ -30,8 +30,6 @@ def registry(host: str, side: Side, *, insecure: bool) -> DistributionRegistry:
     This machine's registries, and all others with `insecure`, are asked whether they speak TLS, and spoken to without
     it when they do not; with `insecure` any certificate will do.
     """
-    import boto3
-
     network = Network.of(SystemClock(), reach=Reach(private=frozenset({host})), longest_wait=LONGEST_WAIT)
     if insecure or _is_this_machine(host):
         if not _speaks_tls(host):
@@ -39,7 +37,7 @@ def registry(host: str, side: Side, *, insecure: bool) -> DistributionRegistry:
             network = replace(network, reach=reach)
         elif insecure:
             network = replace(network, tls=_trusting())
-    return connect(host, side, network, logins_for(host, boto3.session.Session().client))
+    return connect(host, side, network, logins_for(host))
 
 
 def _is_this_machine(host: str) -> bool:
@@ -65,7 +63,7 @@ def _speaks_tls(host: str) -> bool:
 
 
 def _trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without authorities, which take long to load
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -51,21 +52,33 @@ def measure(command: Sequence[str], directory: Path, environment: Mapping[str, s
     with log.open("wb") as out:
         begun = time.perf_counter()
         process = subprocess.Popen(list(command), stdout=out, stderr=subprocess.STDOUT, env=given)
-        status, used = _wait(process, begun + _AT_MOST)
+        status, used, largest = _wait(process, begun + _AT_MOST)
     wall = time.perf_counter() - begun
     cpu = used.ru_utime + used.ru_stime
-    return Measured(wall, cpu, used.ru_maxrss * 1024, status, log.read_text(errors="replace"))
+    return Measured(wall, cpu, largest, status, log.read_text(errors="replace"))
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> tuple[int, struct_rusage]:
+def _wait(process: subprocess.Popen[bytes], deadline: float) -> tuple[int, struct_rusage, int]:
+    """How it ended, what it used, and its largest resident set: ru_maxrss would count ours, from before the exec."""
+    largest, status_file = 0, Path(f"/proc/{process.pid}/status")
     while True:
+        largest = max(largest, _high_water(status_file))
         pid, status, used = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, used
+            return process.returncode, used, largest or used.ru_maxrss * 1024
         if time.perf_counter() > deadline:
             process.kill()
         time.sleep(0.002)
+
+
+def _high_water(status_file: Path) -> int:
+    """VmHWM in bytes; 0 where /proc does not tell, or no more."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in status_file.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,27 @@ _Part = Generator["Chunk", None, int]
 """Some of the pieces, and how far into the blob they reach."""
 
 
+class _Window:
+    """A stretch of one stream's time: how much of it was waiting for the source, and what all streams brought in it."""
+
+    def __init__(self, now: float, total: int) -> None:
+        self.began = now
+        self.waited = 0.0
+        self._total = total
+
+    def is_over(self, now: float) -> bool:
+        """Whether it is long enough to tell."""
+        return now - self.began >= _MEASURED_SECONDS
+
+    def rate(self, now: float, total: int) -> float:
+        """Bytes a second of all streams together."""
+        return (total - self._total) / max(now - self.began, 1e-6)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it is the source that the stream waits for, not the destination or the processor."""
+        return self.waited > (now - self.began) / 2
+
+
 @dataclass
 class Reading:
     """Reads blobs of one repository; at most one of them at a time by several connections, which bounds memory."""
@@ -41,7 +62,9 @@ class Reading:
 
     def __post_init__(self) -> None:
         self._several = threading.Lock()
-        self._rate = 0.0  # of the one who holds the lock, before it had more connections
+        self._counting = threading.Lock()
+        self._total = 0
+        self._rate = 0.0  # of the one who holds `_several`, before it had more connections
 
     def content(self, blob: Descriptor, offset: int, hashed: RunningHash | None) -> Content:
         """The bytes from `offset` on; `hashed` has taken those before. To be closed when not read to the end."""
@@ -54,29 +77,40 @@ class Reading:
         if at < blob.size:  # it did not help
             yield from self._single(blob, at, hashed, patient=True)
 
+    def count(self, size: int) -> None:
+        """So many bytes came, in whatever stream."""
+        with self._counting:
+            self._total += size
+
     def _single(self, blob: Descriptor, offset: int, hashed: RunningHash | None, *, patient: bool = False) -> _Part:
         """By one connection, to the end or until it has proved slow; returns how far it came."""
-        waited, came, reached = 0.0, 0, offset
+        reached, window = offset, _Window(self.monotonic(), self._total)
         with self.source.blob(self.repository, blob, offset, hashed=hashed) as reader:
             pieces = iter(reader)
             while True:
                 asked = self.monotonic()
                 piece = next(pieces, None)
-                waited += self.monotonic() - asked
+                now = self.monotonic()
                 if piece is None:
                     return blob.size
-                came += len(piece)
+                window.waited += now - asked
                 reached += len(piece)
+                self.count(len(piece))
                 yield piece
-                if patient or waited < _MEASURED_SECONDS:
-                    continue
-                if self._is_slow(came / waited, blob.size - reached) and self._several.acquire(blocking=False):
-                    self._rate = came / waited
-                    return reached
-                waited, came = 0.0, 0
+                if not patient and window.is_over(now):
+                    if self._wants_more(window, now, blob.size - reached):
+                        return reached
+                    window = _Window(now, self._total)
 
-    def _is_slow(self, rate: float, left: int) -> bool:
-        return self.bounds.ahead > 1 and rate < self.bounds.throttled and left > 2 * self.bounds.part
+    def _wants_more(self, window: _Window, now: float, left: int) -> bool:
+        rate = window.rate(now, self._total)
+        slow = rate < self.bounds.throttled and window.is_idle(now)
+        if self.bounds.ahead < 2 or not slow or left <= 2 * self.bounds.part:  # noqa: PLR2004
+            return False
+        if not self._several.acquire(blocking=False):
+            return False
+        self._rate = rate
+        return True
 
 
 class _Ranges:
@@ -88,6 +122,7 @@ class _Ranges:
         self._asked = at
         self._hash = hashed
         self._closing = threading.Event()
+        self._free: deque[bytearray] = deque()  # used again: what is given back to the allocator is not given back
 
     def content(self) -> _Part:
         """In order, with as many connections as help; returns how far it came."""
@@ -97,7 +132,7 @@ class _Ranges:
         try:
             while self._at < self._blob.size:
                 begun, came = self._reading.monotonic(), self._at
-                for _ in range(2 * width):
+                for _ in range(width):
                     self._ask(pool, parts, width)
                     if not parts:
                         break
@@ -125,7 +160,8 @@ class _Ranges:
             yield from self._handed_on(parts.popleft().result())
 
     def _read(self, offset: int, length: int) -> memoryview:
-        part, at = memoryview(bytearray(length)), 0
+        buffer = self._free.popleft() if self._free else bytearray(self._reading.bounds.part)
+        part, at = memoryview(buffer)[:length], 0
         with self._reading.source.blob(self._reading.repository, self._blob, offset, length) as reader:
             for piece in reader:
                 if self._closing.is_set():
@@ -140,9 +176,13 @@ class _Ranges:
             if self._hash is not None:
                 self._hash.update(piece)
             self._at += len(piece)
+            self._reading.count(len(piece))
             if self._at == self._blob.size:
                 self._verify()
             yield piece
+        buffer = part.obj
+        assert isinstance(buffer, bytearray)
+        self._free.append(buffer)
 
     def _verify(self) -> None:
         """Before the last piece is handed on, as a reader does."""

@@ -62,7 +62,7 @@ class RunningHash:
 
 
 class Pieces:
-    """The pieces of a blob, dealt out in chunks. `error` is the source's, once it had one.
+    """The pieces of a blob, dealt out in chunks. `error` is what ended them early, `blames_source` whether it did.
 
     The destination's client passes an error of the body on in its own words; who is to blame is known only here.
     """
@@ -73,6 +73,7 @@ class Pieces:
         self._passing = passing
         self._left = memoryview(b"")
         self.error: LongshoreError | None = None
+        self.blames_source = False
 
     def take(self, length: int) -> Iterator[memoryview]:
         """The next `length` bytes. Raises what the source raises."""
@@ -88,7 +89,7 @@ class Pieces:
             for _ in self._pieces:
                 pass
         except LongshoreError as error:
-            self.error = error
+            self.error, self.blames_source = error, True
             raise
 
     def _next(self) -> memoryview:
@@ -96,6 +97,10 @@ class Pieces:
             piece = memoryview(next(self._pieces, b""))
             if not piece:
                 raise IntegrityError("the source ended before the blob did")
+        except LongshoreError as error:
+            self.error, self.blames_source = error, True
+            raise
+        try:
             self._passing(len(piece))
         except LongshoreError as error:
             self.error = error

@@ -73,11 +73,7 @@ class Sender:
             begun = self.clock.now()
             how = sending.run()
         except LongshoreError as error:
-            to_blame = sending.pieces.error if sending.pieces is not None else None
-            side: Side | None = "source" if to_blame is not None else "destination"
-            if isinstance(error, UnfinishedError):
-                side = None
-            raise BlobError(blob.digest, side, to_blame or error) from None
+            raise BlobError(blob.digest, sending.to_blame(error), error) from None
         if how == "sent":
             self.deadline.sent(blob.size, (self.clock.now() - begun).total_seconds())
         return how
@@ -102,6 +98,12 @@ class _Sending:
         self._doubted = False
         self.pieces: Pieces | None = None
 
+    def to_blame(self, error: LongshoreError) -> Side | None:
+        """Whose error it was; nobody's when the time was up."""
+        if isinstance(error, UnfinishedError):
+            return None
+        return "source" if self.pieces is not None and self.pieces.blames_source else "destination"
+
     def run(self) -> How:
         """Until the registry has confirmed the digest of all of it."""
         retries = self._sender.retries()
@@ -113,7 +115,7 @@ class _Sending:
                 self._forget()
                 return "sent"
             except (UploadLostError, UploadOffsetError, UpstreamError) as error:
-                self._blame_source()
+                self._end_with_the_pieces()
                 if self._is_there_after(error):
                     self._forget()
                     return "sent"
@@ -131,7 +133,7 @@ class _Sending:
 
     def _otherwise(self, error: LongshoreError, retries: Retries) -> Upload | None:
         """Another session for what need not be the end."""
-        self._blame_source()
+        self._end_with_the_pieces()
         if isinstance(error, RefusedError) and error.status == _TOO_LARGE and self._chunk > _SMALLEST_CHUNK:
             self._chunk = max(self._chunk // 4, _SMALLEST_CHUNK)
         elif isinstance(error, IntegrityError) and self._hash is None and not self._doubted:
@@ -183,8 +185,8 @@ class _Sending:
         assert self._upload is not None
         return self._upload
 
-    def _blame_source(self) -> None:
-        """The reader has tried again by itself: its error is final."""
+    def _end_with_the_pieces(self) -> None:
+        """The source's reader has tried again by itself, and a halt is a halt: neither is tried again here."""
         if self.pieces is not None and self.pieces.error is not None:
             self._leave(self.pieces.error)
             raise self.pieces.error
