@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from longshore.registries.client import DistributionRegistry
 
 _clock: Clock = SystemClock()
+_connections: list[DistributionRegistry] = []
+"""Registries, whose idle connections are closed by `reset`."""
 
 
 def use_clock(clock: Clock) -> None:
@@ -57,6 +59,8 @@ def reset() -> None:
     for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier, _secrets, _http):
         built.cache_clear()
     mirrorer.cache_clear()
+    while _connections:
+        _connections.pop().close()
 
 
 @cache
@@ -245,7 +249,9 @@ def _connected(host: str, side: Side, credential: Callable[[], Credential] | Non
     stack = settings()
     network = Network.of(_clock, reach=Reach(loopback=stack.loopback))
     logins = (lambda: _login(credential())) if credential else None
-    return connect(stack.registries.get(host, host), side, network, logins)
+    made = connect(stack.registries.get(host, host), side, network, logins)
+    _connections.append(made)
+    return made
 
 
 def _login(credential: Credential) -> Login:
