@@ -27,6 +27,7 @@ COMPOSED = {
     "redeploy": "wiring.intake(wiring.redeployer().handle, function.logger, function.metrics)",
     "watch": "wiring.intake(wiring.watcher().handle, function.logger, function.metrics)",
     "notify": "wiring.notices(function.logger, function.metrics)",
+    "mirror": "wiring.mirroring(function.logger, function.metrics, Context()); wiring.mirrorer()",
 }
 """What a function builds before it takes its first message."""
 
@@ -77,6 +78,9 @@ import importlib, json, sys, time
 begun = time.process_time()
 function = importlib.import_module("functions.{function}")
 from longshore import wiring
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 900000
 {composed}
 seconds = time.process_time() - begun
 modules = sorted(sys.modules)

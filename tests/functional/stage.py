@@ -238,7 +238,7 @@ class Stage:
     def dead_letters(self) -> int:
         """The messages in all dead-letter queues together."""
         names = [name for name in self.bundle.stack.physical_ids if name.endswith(("DeadLetters", "Undelivered"))]
-        assert len(names) == 6, names
+        assert len(names) == 8, names
         return sum(self.depth(name) for name in names)
 
     def depth(self, queue: str) -> int:

@@ -38,6 +38,9 @@ MEANT = {
     "longshore/deployment-superseded": "NoticeDue",
     "longshore/events-missed": "NoticeDue",
     "longshore/hold-set": "NoticeDue",
+    "longshore/image-mirrored": "NoticeDue",
+    "longshore/mirror-failed": "NoticeDue",
+    "longshore/mirror-reported": "NoticeDue",
     "longshore/redeploy-requested": "RedeployRequested",
 }
 """The rules that a sample is meant for. Every sample that is not named here is meant for none of this stack."""
@@ -107,6 +110,13 @@ def test_whatever_has_a_meaning_for_people_is_told(kind: Kind) -> None:
     assert ("NoticeDue" in matching(event, bus="longshore")) is (kind in MEANINGS)
     assert matching(event) == [], "our own bus only"
     assert matching(changed(event, "source", "somebody"), bus="longshore") == []
+
+
+def test_only_what_ecr_does_not_tell_is_mirrored_on_by_our_own_word() -> None:
+    event = sample("longshore/image-mirrored")
+    public = changed(event, "detail.downstream", "public.ecr.aws/a1b2c3d4/nginx")
+    assert matching(public, bus="longshore") == ["NoticeDue", "UpstreamMirrored"]
+    assert matching(public) == []
 
 
 def test_what_notify_sends_itself_does_not_come_back_by_the_bus() -> None:

@@ -13,11 +13,14 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
+from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
 from longshore.aws.table import Table
 from longshore.aws.threads import LedgerThreads, LedgerTurns
 from longshore.decisions import Reason, Verdict
 from longshore.events import Event, Kind, RedeployRequested, SweepDue
-from longshore.images import Repository
+from longshore.images import Endpoint, Repository
+from longshore.mirror.plan import Known, Sighting
+from longshore.mirror.ports import RateLimit, Upload
 from longshore.notices import Severity
 from longshore.notify.threads import Call, State, Thread, Waiting
 from longshore.ports import Good, Head
@@ -153,7 +156,20 @@ def written() -> list[dict[str, Any]]:
     records.remember(ARN, REPOSITORY, "prod", NOW)
     LedgerSwitches(table, "123456789012", "eu-west-1").count("all", NOW, 1)
     _write_notices(table)
+    _write_mirrors(table)
     return recorder.items
+
+
+def _write_mirrors(table: Table) -> None:
+    place, endpoint = ("123456789012", "eu-west-1"), Endpoint("public.ecr.aws", "a1/web")
+    memory = LedgerMemory(table, _Clock(), *place)
+    memory.remember("web", endpoint, Known("v1", A, B, "|all", "x", 2, NOW, NOW, A, "told"))
+    memory.sight("web", {"v1": Sighting(A, NOW)})
+    pulls = LedgerPulls(table, *place)
+    pulls.settle("hub#anonymous", 0, RateLimit(100, 50, 21_600), NOW)
+    LedgerLeases(table, *place).take("mirror web", NOW, NOW)
+    LedgerJobs(table, *place).begin("job", [A], NOW)
+    LedgerUploads(table, _Clock(), *place).save("public.ecr.aws", A, Upload("a1/web", "/x", 1, 2, True))
 
 
 def _write_notices(table: Table) -> None:

@@ -14,12 +14,15 @@ from jsonschema import Draft202012Validator
 
 from longshore.aws.bus import Bus
 from longshore.decisions import Reason, Verdict
-from longshore.errors import ConfigurationError, UnsupportedError
+from longshore.errors import AccessDeniedError, ConfigurationError, UnsupportedError
 from longshore.events import SOURCE, Event, Kind
+from longshore.mirror.errors import IntegrityError
 from longshore.notify.telling import Teller
 from longshore.ports import Good
 from longshore.workloads import Hold, RolloutStatus
 from longshore_local.patterns import compile_pattern
+from tests.mirrors_world import MirrorWorld
+from tests.mirrors_world import digest as mirrored
 from tests.notify_world import MemoryThreads
 from tests.world import WEB, World, digest, one_service
 
@@ -38,7 +41,11 @@ def name_of(kind: Kind) -> str:
 def published_kinds() -> set[Kind]:
     """The kinds that the capabilities name in their code."""
     package = ROOT / "layers" / "longshore" / "longshore"
-    sources = [*(package / "redeploy").glob("*.py"), package / "notify" / "telling.py"]
+    sources = [
+        *(package / "redeploy").glob("*.py"),
+        package / "notify" / "telling.py",
+        package / "mirror" / "telling.py",
+    ]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Kind"}
     return {Kind[name] for name in named}
@@ -218,7 +225,49 @@ def misconfigured() -> World:
     return world
 
 
-STORIES: tuple[Callable[[], World], ...] = (
+def mirroring(**rules: Any) -> MirrorWorld:
+    world = MirrorWorld(web={"from": "quay.io/org/web", "to": "ecr:web", "every": "1h", **rules})
+    world.upstream().tags.update({"v1": mirrored("one"), "v2": mirrored("two")})
+    world.sweep()
+    return world
+
+
+def mirrored_all() -> MirrorWorld:
+    world = mirroring()
+    world.run()
+    return world
+
+
+def mirrored_in_part() -> MirrorWorld:
+    world = mirroring()
+    world.refuses["v1"] = [IntegrityError("source quay.io/org/web: GET blob: another digest")]
+    world.run()
+    world.upstream().down = AccessDeniedError("source quay.io/org/web: GET tags: 401")
+    world.clock.advance(3600)
+    world.sweep()
+    world.run()
+    return world
+
+
+def mirror_kept() -> MirrorWorld:
+    world = mirroring(on_move="keep")
+    world.run()
+    world.upstream().tags["v1"] = mirrored("another")
+    world.clock.advance(3600)
+    world.sweep()
+    world.run()
+    return world
+
+
+def mirror_observed() -> MirrorWorld:
+    world = MirrorWorld(observe=True, web={"from": "quay.io/org/web", "to": "ecr:web"})
+    world.upstream().tags["v1"] = mirrored("one")
+    world.sweep()
+    world.run()
+    return world
+
+
+STORIES: tuple[Callable[[], World | MirrorWorld], ...] = (
     planned,
     held,
     never_whole,
@@ -238,6 +287,10 @@ STORIES: tuple[Callable[[], World], ...] = (
     missed,
     unreachable,
     misconfigured,
+    mirrored_all,
+    mirrored_in_part,
+    mirror_kept,
+    mirror_observed,
 )
 
 
@@ -250,7 +303,7 @@ class _Entries:
         return {}
 
 
-def on_the_bus(world: World) -> list[tuple[Kind, dict[str, Any]]]:
+def on_the_bus(world: World | MirrorWorld) -> list[tuple[Kind, dict[str, Any]]]:
     """What a rule on the bus would see of all that was announced."""
     entries = _Entries()
     Bus(entries, "longshore", world.clock).publish(world.publisher.published)
@@ -261,7 +314,7 @@ def on_the_bus(world: World) -> list[tuple[Kind, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_what_is_announced_holds_the_schema(story: Callable[[], World]) -> None:
+def test_what_is_announced_holds_the_schema(story: Callable[[], World | MirrorWorld]) -> None:
     told = on_the_bus(story())
     assert told
     assert [(kind.value, found) for kind, detail in told if (found := problems(kind, detail))] == []

@@ -239,7 +239,7 @@ class LedgerLeases:
         raise ConflictError(f"the lease of {what} is written too often")
 
     def _put(self, lease: Lease, until: str | None, last: str | None, token: int) -> None:
-        item = {"pk": self._pk, "sk": lease.what, "fence": lease.token, "until": until, "last": last}
+        item = {"pk": self._pk, "sk": lease.what, "fence": lease.token, "until": until or "", "last": last or ""}
         item["expires"] = expiry(lease.until, _KEEP)
         if token:
             self._table.put(item, "fence = :fence", {":fence": token})
