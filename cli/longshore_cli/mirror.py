@@ -140,13 +140,15 @@ def _copied(source: DistributionRegistry, destination: DistributionRegistry, ord
     copier = Copier(source, destination, clock, ledger=UploadFiles.default(), progress=progress)
     copier.siblings = lambda digest: sibling
     copier.longest_wait = LONGEST_WAIT
+    if destination.host == ECR_PUBLIC:
+        copier.before_finish = Pace(_ECR_PUTS, clock).wait
     if destination.host == ECR_PUBLIC or ImageReference(destination.host, "any").repository:
         copier.before_put = Pace(_ECR_PUTS, clock).wait
     return copier.run(order)
 
 
 _ECR_PUTS = 10.0
-"""Manifests a second that ECR and ECR Public take by default (mirror 3)."""
+"""Manifests a second that ECR and ECR Public take by default, and ECR Public's layers (mirror 3)."""
 
 
 def _warn(report: Report, sides: Sequence[DistributionRegistry]) -> None:

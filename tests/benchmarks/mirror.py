@@ -107,10 +107,11 @@ def _median(results: Sequence[Result]) -> Result:
 
 
 def compared(options: argparse.Namespace, directory: Path, *, tls: bool) -> Iterator[Line]:
-    """Sets A, B and C without added round-trip time."""
+    """Sets A, B and C without added round-trip time; over TLS B at twice its size, so that bytes count, not the start."""
     names = ("B",) if tls else ("A", "B", "C")
+    scale = options.scale * 2 if tls else options.scale
     with pair(directory / "pair", tls=tls) as between:
-        sizes = {name: SETS[name](between.near, f"bench/{name.lower()}", options.scale) for name in names}
+        sizes = {name: SETS[name](between.near, f"bench/{name.lower()}", scale) for name in names}
         tools = {"longshore": longshore, **{name: command for name, (command, _) in rivals().items()}}
         for name in names:
             found = {

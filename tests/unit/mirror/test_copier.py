@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from longshore.errors import UnsupportedError
+from longshore.errors import AccessDeniedError, UnsupportedError
 from longshore.mirror.orders import Bounds, Item
 from longshore.mirror.referrers import fallback_tag
 from longshore_local import images
@@ -12,11 +14,12 @@ from longshore_local.image_shapes import (
     SHAPES,
     cosign_images,
     four_platforms,
+    index_of,
     nested_index,
     referrers_of,
     sharing_tags,
 )
-from tests.mirror_world import REPOSITORY, FakeRegistry, World
+from tests.mirror_world import REPOSITORY, SMALL, FakeRegistry, World, failing
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -156,7 +159,7 @@ class TestPlatforms:
         world = World()
         world.source.place(four_platforms("x"), "1.0")
         report = world.copy("1.0", platforms=["linux/arm64", "linux/amd64"])
-        assert not report.ok  # this registry wants every child
+        assert "copy one platform, or all" in str(report.failures[0])  # this registry wants every child
         assert "1.0" not in world.destination.repositories[REPOSITORY].tags
         assert len(world.destination.repositories[REPOSITORY].manifests) == 4  # two images, two attestations
 
@@ -245,3 +248,94 @@ def test_cosign_tags_of_every_platform() -> None:
         world.source.place(made, tag)
     assert world.copy("1.0").ok
     assert world.unlike("1.0", *tags) == []
+
+
+class TestIsolation:
+    def test_a_tag_that_fails_names_side_and_blob_and_holds_up_no_other(self) -> None:
+        world = World()
+        for tag in ("a", "b", "c"):
+            world.source.place(images.single(tag), tag)
+        lost = next(iter(images.single("b").blobs))
+        del world.source.repositories[REPOSITORY].blobs[lost]
+        report = world.copy("a", "b", "c", bounds=SMALL)
+        (failure,) = report.failures
+        assert (failure.item.tag, failure.side, failure.digest) == ("b", "source", lost)
+        assert lost in str(failure)
+        assert world.unlike("a", "c") == []
+        assert world.destination.tree("b") == {}
+
+    def test_a_source_that_denies_one_blob_gives_the_others(self) -> None:
+        world = World()
+        for tag in ("a", "b", "c"):
+            world.source.place(images.single(tag), tag)
+        denied = sorted(images.single("b").blobs)[0]
+        refusal = AccessDeniedError("source up.example: denied")
+        world.source.before = failing(*[refusal] * 9, name="piece", about=denied)
+        report = world.copy("a", "b", "c")
+        assert [failure.item.tag for failure in report.failures] == ["b"]
+        assert world.unlike("a", "c") == []
+
+    def test_a_destination_that_denies_is_not_asked_for_each(self) -> None:
+        world = World()
+        image = images.single("a", layers=30)
+        world.source.place(image, "a")
+        refusal = AccessDeniedError("destination down.example: denied")
+        world.destination.before = failing(*[refusal] * 99, name="upload")
+        (failure,) = world.copy("a").failures
+        assert (failure.side, world.destination.count("upload")) == ("destination", 1)
+
+    def test_every_batch_is_copied(self) -> None:
+        world = World(bounds=replace(SMALL, batch=3))
+        tags = [f"v{number}" for number in range(10)]
+        for tag in tags:
+            world.source.place(images.single(f"{int(tag[1:]) // 2}"), tag)
+        report = world.copy(*tags)
+        assert len(report.copied) == 10
+        assert world.unlike(*tags) == []
+        assert world.destination.count("finish") == 10  # 5 images of 2 blobs
+        assert world.destination.count("has_blob") == 1
+
+    def test_an_index_waits_for_all_of_its_children(self) -> None:
+        world = World()
+        index = four_platforms("x")
+        world.source.place(index, "1.0", "2.0")
+        lost = index.children[2].digest
+        del world.source.repositories[REPOSITORY].manifests[lost]
+        report = world.copy("1.0")
+        assert [(failure.side, failure.digest) for failure in report.failures] == [("source", lost)]
+        assert world.destination.repositories[REPOSITORY].tags == {}
+
+    def test_a_blob_that_vanished_is_sent_again_before_its_manifest(self) -> None:
+        world = World()
+        image = images.single("x")
+        world.source.place(image, "1.0")
+        first = sorted(image.blobs)[0]
+
+        def vanish(name: str, about: str) -> None:
+            if name == "put_manifest" and world.destination.count("put_manifest") == 1:
+                del world.destination.repositories[REPOSITORY].blobs[first]
+
+        world.destination.before = vanish
+        assert world.copy("1.0").ok
+        assert world.unlike("1.0") == []
+        assert world.destination.count("finish") == 3
+
+    def test_immutable_tags_are_looked_at_before_they_are_a_conflict(self) -> None:
+        world = World(destination=FakeRegistry("destination", immutable=True))
+        world.source.place(images.single("x"), "1.0", "2.0")
+        world.copy("1.0", referrers="none")
+        world.source.place(images.single("y"), "1.0")
+        report = world.copy("1.0", "2.0", referrers="none")
+        assert [failure.item.tag for failure in report.failures] == ["1.0"]
+        assert [item.tag for item in report.copied] == ["2.0"]
+
+    def test_a_tree_without_end_is_refused(self) -> None:
+        world = World()
+        image = images.single("x")
+        for _ in range(9):
+            image = index_of(image)
+        world.source.place(image, "deep")
+        world.source.place(images.single("y"), "good")
+        report = world.copy("deep", "good")
+        assert ["more than 8 levels" in str(failure) for failure in report.failures] == [True]
+        assert world.unlike("good") == []

@@ -43,8 +43,9 @@ def all_tags(source: Registry, copy: Copy) -> Copy:
 class Copier:
     """Two registries and what is known of the way between them. One `run` at a time.
 
-    `before_put` is called before every manifest (`limits.Pace`); `siblings` tells where else at the destination's host
-    a blob may be mounted from; `monotonic`, `sleep` and `chance` are for tests.
+    `before_put` is called before every manifest and `before_finish` before the end of every upload, to keep a pace
+    (`limits.Pace`); `siblings` tells where else at the destination's host a blob may be mounted from; `longest_wait`,
+    in seconds, is how long a registry may ask to be left alone; `monotonic`, `sleep` and `chance` are for tests.
     """
 
     source: Registry
@@ -56,6 +57,7 @@ class Copier:
     holdings: Holdings | None = None
     siblings: Siblings = field(default=lambda digest: None)
     before_put: Callable[[], None] = field(default=lambda: None)
+    before_finish: Callable[[], None] = field(default=lambda: None)
     longest_wait: float = 5.0
     progress: Progress = field(default_factory=Silence)
     monotonic: Callable[[], float] = time.monotonic
@@ -107,8 +109,10 @@ class _Run:
             copier.ledger,
             copier.siblings,
             tally.moved,
+            copier.before_finish,
         )
         self._placed: set[Digest] = set()
+        self._looked = False
         self._left_behind = False
 
     def all(self) -> None:
@@ -172,7 +176,9 @@ class _Run:
         Only when it is there already was somebody here before, a run that was killed; then each of the others is looked
         for. Else there is nothing to look for, which saves a third of all requests.
         """
-        self._one(forest, blobs[-1], look=True)
+        if not self._looked:
+            self._looked = True
+            self._one(forest, blobs[-1], look=True)
         return None if self._left_behind else set()
 
     def _send(self, forest: Forest, blobs: Sequence[Descriptor], *, look: bool) -> None:
@@ -188,7 +194,8 @@ class _Run:
         how = caught(lambda: self._sender.place(blob, look=look))
         if isinstance(how, Cause):
             forest.failed[blob.digest] = how
-            if isinstance(how.error, PutOffError | RepositoryGoneError | AccessDeniedError):
+            refused = how.side == "destination" and isinstance(how.error, RepositoryGoneError | AccessDeniedError)
+            if refused or isinstance(how.error, PutOffError):
                 self._deadline.halt(how.error)  # the others would be told the same
         else:
             self._note(blob, how)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from longshore.errors import GoneError, LongshoreError
+from longshore.errors import GoneError, LongshoreError, UnsupportedError
 from longshore.images import Digest
 from longshore.mirror.errors import ImmutableTagError, MissingError, RefusedError
 from longshore.mirror.forest import Cause, each
@@ -131,10 +131,16 @@ class Storing:
         """What was believed to be there is not: those blobs again, and no others. Raises what keeps them away."""
         named = [blob for blob in manifest.blobs if blob.is_distributable and blob.digest in error.digests]
         blobs = named or [blob for blob in manifest.blobs if blob.is_distributable]
-        if manifest.is_index or not blobs:
+        if manifest.is_index and not all(self._is_known(child.digest) for child in manifest.children):
+            text = "the registry takes no index without all of its manifests: copy one platform, or all of them"
+            raise UnsupportedError(f"{error}: {text}") from None
+        if not blobs:
             raise error
         for blob in {blob.digest: blob for blob in blobs}.values():
             self.tally.placed(blob, self.sender.place(blob, look=not named))
+
+    def _is_known(self, digest: Digest) -> bool:
+        return digest in self.forest.manifests or digest in self.forest.present
 
     def _tell_referrers(self) -> None:
         """Keeps the fallback tags where the registry does not list referrers by itself (mirror 4.25)."""

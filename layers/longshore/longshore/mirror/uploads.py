@@ -61,6 +61,7 @@ class Sender:
     ledger: UploadLedger | None = None
     siblings: Siblings = field(default=lambda digest: None)
     moved: Callable[[int], None] = field(default=lambda count: None)
+    before_finish: Callable[[], None] = field(default=lambda: None)
 
     def place(self, blob: Descriptor, *, look: bool) -> How:
         """Has a blob be at the destination; `look` first whether it is. Raises BlobError."""
@@ -158,6 +159,7 @@ class _Sending:
                 self._acknowledged(self._upload)
             if not blob.size:
                 pieces.drain()
+            self._sender.before_finish()
             left = blob.size - self._here.offset
             self._to.finish(self._here, blob, pieces.take(left), left)
 

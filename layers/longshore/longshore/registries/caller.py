@@ -153,6 +153,8 @@ class Caller:
             raise self._patience.put_off(text, max(asked or 0.0, _SPENT_SECONDS))
         if request.is_repeatable and self._patience.before_retry(tried, asked, text):
             return
+        if throttled and asked is not None and not request.is_repeatable:
+            raise self._patience.put_off(text, asked)  # whoever can read the source again may try again that soon
         raise self._patience.throttled(text, asked) if throttled else refused(where, what, refusal)
 
     def _authorized(self, request: Request, scopes: Sequence[str]) -> Answer:
