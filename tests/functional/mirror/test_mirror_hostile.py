@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,10 +62,11 @@ class Both:
 
     up: Stage
     down: Stage
+    repository: str = REPOSITORY
 
     def copy(self, *items: Item, **changes: Any) -> Report:
         """One run of a new process."""
-        order = Copy(REPOSITORY, REPOSITORY, items or ITEMS)
+        order = Copy(self.repository, self.repository, items or ITEMS)
         source, destination = self.up.client("source"), self.down.client("destination")
         given: dict[str, Any] = {"bounds": BOUNDS, "sleep": self.down.waits.append, **changes}
         copier = Copier(source, destination, self.down.clock, **given)
@@ -78,14 +80,14 @@ class Both:
         """All bytes below a tag, {} without it. Raises RegistryError when some are missing."""
         store, found = stage_.store, dict[str, bytes]()
         try:
-            below = [store.manifest(REPOSITORY, reference).digest]
+            below = [store.manifest(self.repository, reference).digest]
         except RegistryError:
             return {}
         while below:
-            manifest = store.manifest(REPOSITORY, below.pop())
+            manifest = store.manifest(self.repository, below.pop())
             found[manifest.digest] = manifest.content
             below += manifest.children
-            found |= {digest: stage_.blob(digest) for digest in manifest.blobs}
+            found |= {digest: stage_.blob(digest, self.repository) for digest in manifest.blobs}
         return found
 
     def same(self, tag: str = "1.0") -> bool:
@@ -95,6 +97,17 @@ class Both:
     def nothing(self, tag: str = "1.0") -> bool:
         """Whether the destination has no such tag."""
         return self.tree(self.down, tag) == {}
+
+    def anew(self, image: images.SyntheticImage) -> Both:
+        """The same registries, another repository: the source has an image, the destination has nothing."""
+        made = Both(self.up, self.down, f"team/web-{next(_NUMBERS)}")
+        place(self.up.store, made.repository, "1.0", image)
+        self.down.store.create(made.repository)
+        self.up.registry.script = self.down.registry.script = Script()
+        return made
+
+
+_NUMBERS = itertools.count(1)
 
 
 @contextmanager
@@ -214,6 +227,13 @@ class TestImmutableTags:
             assert made.tree(made.down, "1.0").keys() >= {images.single("x").digest}
 
 
+@pytest.fixture(scope="module")
+def everyday() -> Iterator[Both]:
+    """A pair for many tests, each in a repository of its own."""
+    with both(down=replace(ECR_MANNERS, min_part_bytes=0)) as made:
+        yield made
+
+
 # What a hostile source may do to a blob or a manifest once, and for ever.
 READ_FAULTS: dict[str, Fault] = {
     "wrong first byte": Damage(0),
@@ -242,23 +262,23 @@ READ_FAULTS: dict[str, Fault] = {
 @pytest.mark.parametrize("kind", ["GET blob", "GET manifest"])
 @pytest.mark.parametrize("times", [1, None])
 @pytest.mark.parametrize("fault", READ_FAULTS.values(), ids=READ_FAULTS)
-def test_a_hostile_source_leaves_a_whole_image_or_none(fault: Fault, times: int | None, kind: str) -> None:
-    with both() as made:
-        made.up.push(FEW)
-        made.up.push(images.single("other"), "other")
-        made.up.registry.script = Script(Rule(kind, fault, times))
-        report = made.copy()
-        assert made.same() if report.ok else made.nothing()
-        if times is None and fault != Lengthen(1):  # what follows a whole body is nobody's
-            assert not report.ok
-        for failure in report.failures:
-            assert failure.side == "source"
-            assert f"source {made.up.registry.host}/{REPOSITORY}" in str(failure)
-            if kind == "GET blob":
-                assert failure.digest in FEW.blobs
-        made.up.registry.script = Script()
-        assert made.copy().ok
-        assert made.same()
+def test_a_hostile_source_leaves_a_whole_image_or_none(
+    everyday: Both, fault: Fault, times: int | None, kind: str
+) -> None:
+    made = everyday.anew(FEW)
+    made.up.registry.script = Script(Rule(kind, fault, times))
+    report = made.copy()
+    assert made.same() if report.ok else made.nothing()
+    if times is None and fault != Lengthen(1):  # what follows a whole body is nobody's
+        assert not report.ok
+    for failure in report.failures:
+        assert failure.side == "source"
+        assert f"source {made.up.registry.host}/{made.repository}" in str(failure)
+        if kind == "GET blob":
+            assert failure.digest in FEW.blobs
+    made.up.registry.script = Script()
+    assert made.copy().ok
+    assert made.same()
 
 
 WRITE_FAULTS: dict[str, Fault] = {
@@ -279,20 +299,21 @@ WRITE_FAULTS: dict[str, Fault] = {
 @pytest.mark.parametrize("kind", ["POST upload", "PATCH upload", "PUT upload", "PUT manifest"])
 @pytest.mark.parametrize("times", [1, None])
 @pytest.mark.parametrize("fault", WRITE_FAULTS.values(), ids=WRITE_FAULTS)
-def test_a_hostile_destination_has_a_whole_image_or_none(fault: Fault, times: int | None, kind: str) -> None:
-    with both(down=replace(ECR_MANNERS, min_part_bytes=0)) as made:
-        made.up.push(FEW)
-        made.down.registry.script = Script(Rule(kind, fault, times))
-        report = made.copy(bounds=FEW_AT_ONCE)
-        if report.ok:
-            assert made.same()
-        for failure in report.failures:
-            assert failure.side == "destination"
-            assert f"destination {made.down.registry.host}/{REPOSITORY}" in str(failure)
-        assert made.same() or made.nothing()
-        made.down.registry.script = Script()
-        assert made.copy(bounds=FEW_AT_ONCE).ok
+def test_a_hostile_destination_has_a_whole_image_or_none(
+    everyday: Both, fault: Fault, times: int | None, kind: str
+) -> None:
+    made = everyday.anew(FEW)
+    made.down.registry.script = Script(Rule(kind, fault, times))
+    report = made.copy(bounds=FEW_AT_ONCE)
+    if report.ok:
         assert made.same()
+    for failure in report.failures:
+        assert failure.side == "destination"
+        assert f"destination {made.down.registry.host}/{made.repository}" in str(failure)
+    assert made.same() or made.nothing()
+    made.down.registry.script = Script()
+    assert made.copy(bounds=FEW_AT_ONCE).ok
+    assert made.same()
 
 
 @pytest.mark.parametrize("looping", [True, False])
