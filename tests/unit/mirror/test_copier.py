@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from longshore.errors import AccessDeniedError, UnsupportedError
+from longshore.mirror.errors import IntegrityError
 from longshore.mirror.orders import Bounds, Item
 from longshore.mirror.referrers import fallback_tag
 from longshore_local import images
@@ -224,6 +226,14 @@ class TestReferrers:
         assert own in self.referred(world, image.digest)
         assert len(self.referred(world, image.digest)) == 3
 
+    def test_a_childs_is_found_when_its_index_is_only_tagged(self, source_api: bool, destination_api: bool) -> None:
+        world, image, _ = self.made(source_api, destination_api)
+        world.copy("1.0", referrers="none")
+        late = world.source.refer(images.artifact("late", "text/late", image.children[0])).digest
+        world.source.place(image, "latest")
+        assert world.copy("latest").ok
+        assert late in self.referred(world, image.children[0].digest)
+
     def test_none_of_them(self, source_api: bool, destination_api: bool) -> None:
         world, _, attached = self.made(source_api, destination_api)
         world.copy("1.0", referrers="none")
@@ -328,6 +338,29 @@ class TestIsolation:
         report = world.copy("1.0", "2.0", referrers="none")
         assert [failure.item.tag for failure in report.failures] == ["1.0"]
         assert [item.tag for item in report.copied] == ["2.0"]
+
+    def test_a_tag_that_somebody_else_set_to_the_same_is_no_conflict(self) -> None:
+        world = World(destination=FakeRegistry("destination", immutable=True))
+        manifest = world.source.place(images.single("x"), "1.0")
+
+        def faster(name: str, about: str) -> None:
+            if name == "put_manifest":
+                there = world.destination.repositories[REPOSITORY]
+                there.manifests[manifest.digest] = manifest
+                there.tags["1.0"] = manifest.digest
+
+        world.destination.before = faster
+        assert world.copy("1.0").ok
+
+    def test_a_child_of_another_size_than_its_index_says(self) -> None:
+        world = World()
+        image = images.multi_platform("x", ("linux/amd64",), attestations=False)
+        document = json.loads(image.manifest)
+        document["manifests"][0]["size"] += 1
+        world.source.place(replace(image, manifest=json.dumps(document).encode()), "1.0")
+        (failure,) = world.copy("1.0").failures
+        assert (failure.side, failure.digest) == ("source", image.children[0].digest)
+        assert isinstance(failure.error, IntegrityError)
 
     def test_a_tree_without_end_is_refused(self) -> None:
         world = World()

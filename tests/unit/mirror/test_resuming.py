@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -120,6 +121,7 @@ class TestResets:
         (failure,) = world.copy("1.0").failures
         assert (failure.side, failure.digest) == ("source", digest)
         assert "another digest" in str(failure)
+        assert world.destination.received <= 1_000 + CHUNK  # found out by us, not by the registry after all of it
         assert world.destination.repositories[REPOSITORY].tags == {}
 
     def test_a_session_that_ended_begins_anew(self) -> None:
@@ -252,6 +254,21 @@ class TestDeadline:
         world.destination.received = 0
         assert world.copy("1.0").ok
         assert sent + world.destination.received <= 1_000 + 2 * CHUNK
+
+    def test_no_chunk_is_begun_that_would_come_too_late(self) -> None:
+        world = World()
+        world.source.place(layered(1_000), "1.0")
+
+        def tick(name: str, about: str) -> None:
+            if name == "append":
+                world.clock.advance(30)
+
+        world.destination.after = tick
+        deadline = Deadline(world.clock, world.clock.now() + timedelta(seconds=140), margin=20.0)
+        for _ in range(60):
+            deadline.sent(2 * 1024 * 1024, 1024 * 1024)  # two bytes a second: a chunk takes 50 s
+        assert not world.copy("1.0", deadline=deadline).ok
+        assert world.destination.received == 2 + 3 * CHUNK
 
     def test_nothing_is_begun_when_there_is_no_time(self) -> None:
         world = World()
