@@ -27,7 +27,12 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """One deployed stack for a module, with the module's `PARAMETERS` where it has some."""
     config = tmp_path_factory.mktemp("config") / "longshore.yaml"
     config.write_text(PROFILES, encoding="utf-8")
-    parameters = {"PassableRoleArns": PASSABLE, "MirrorMode": "off", "NotifyMode": "off", **getattr(request.module, "PARAMETERS", {})}
+    parameters = {
+        "PassableRoleArns": PASSABLE,
+        "MirrorMode": "off",
+        "NotifyMode": "off",
+        **getattr(request.module, "PARAMETERS", {}),
+    }
     with Bundle.start(parameters=parameters, sources=Sources(config=config)) as bundle:
         yield bundle
 

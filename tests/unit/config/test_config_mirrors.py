@@ -92,7 +92,9 @@ def test_none_is_needed(tmp_path: Path, text: str) -> None:
 
 
 def mirror(more: str = "", to: str = "ecr:nginx", upstream: str = "nginx") -> str:
-    return f"mirrors:\n  web:\n    from: {upstream}\n    to: {to}\n" + "".join(f"    {m}\n" for m in more.split("|") if m)
+    return f"mirrors:\n  web:\n    from: {upstream}\n    to: {to}\n" + "".join(
+        f"    {m}\n" for m in more.split("|") if m
+    )
 
 
 WRONG = [
@@ -105,7 +107,11 @@ WRONG = [
     (mirror(to="[ecr:a, nginx:1]"), "mirrors.web.to[1]", "names one image"),
     (mirror(to="[]"), "mirrors.web.to", "empty"),
     (mirror(to=f'[{{repository: "ecr:a", secret: "{SECRET}"}}]'), "mirrors.web.to[0]", "needs no secret"),
-    (mirror(to='[{repository: "quay.io/a/b", secret: hunter2}]'), "mirrors.web.to[0].secret", "never the secret itself"),
+    (
+        mirror(to='[{repository: "quay.io/a/b", secret: hunter2}]'),
+        "mirrors.web.to[0].secret",
+        "never the secret itself",
+    ),
     (mirror("secret: hunter2"), "mirrors.web.secret", "never the secret itself"),
     (mirror("tags: {include: [1.27]}"), "mirrors.web.tags.include[0]", "a fraction"),
     (mirror("tags: {include: ['a b']}"), "mirrors.web.tags.include[0]", "no glob"),

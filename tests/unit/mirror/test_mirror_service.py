@@ -143,9 +143,14 @@ def test_a_push_of_a_signature_has_all_of_the_mirror_looked_at() -> None:
     assert made.publisher.of(Kind.IMAGE_MIRRORED)[-1].detail["reason"] == "referrers"
 
 
+def unasked() -> str | None:
+    raise AssertionError("a push that concerns nobody costs no call")
+
+
 @pytest.mark.parametrize(("repository", "tag"), [("team/app", None), ("team/other", "1.0")])
 def test_other_pushes_are_nobodys_business(repository: str, tag: str | None) -> None:
     made = MirrorWorld(app=PUBLIC)
+    made.switches.paused = unasked  # type: ignore[method-assign]
     made.pushed(repository, tag, "x")
     assert made.run() == []
     assert made.copies == []

@@ -101,7 +101,7 @@ class Copying:
 
     def _affordable(self, correlation: str, mirror: Mirror, order: CopyDue) -> tuple[CopyDue, list[Outcome]]:
         """What upstream's pulls allow, promised; the rest waits until there are more."""
-        now, promised = self._ports.clock.now(), 0
+        now = self._ports.clock.now()
         for place, each in enumerate(order.wanted):
             if self._ports.pulls.reserve(whose(mirror), each.pulls, now, mirror.keep_pulls) is None:
                 until = self._ports.pulls.budget(whose(mirror)).refills(now)
@@ -109,7 +109,6 @@ class Copying:
                 self._later(correlation, late, until)
                 waits = telling.put_off(correlation, mirror, "budget", until, len(late.wanted))
                 return replace(order, wanted=order.wanted[:place]), [waits]
-            promised += each.pulls
         return order, []
 
     def _run(self, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime) -> Report:

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.images import Endpoint, ImageReference
-from longshore.mirror.orders import Referrers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from longshore.mirror.orders import Referrers
     from longshore.patterns import Pattern
     from longshore.versions import Range
 

@@ -79,19 +79,23 @@ class Mirrorer:
         if received.not_before and now < received.not_before:
             self._ports.postponer.postpone(received.body, received.not_before)
             return []
-        if self._ports.switches.paused() is not None:
-            self._ports.postponer.postpone(received.body, now + _LEASE)
-            return []
         match received.work:
             case SweepDue():
                 return self._sweep(received.correlation, now)
-            case MirrorDue() as due:
-                return self._due(received, due, until)
             case ImagePushed() as pushed:
                 return self._pushed(received.correlation, pushed, now)
-            case CopyDue() | BlobsDue() as work:
-                return self._carry(received, work, until)
+            case MirrorDue() | CopyDue() | BlobsDue() as work:
+                return self._worked(received, work, until)
         return []
+
+    def _worked(self, received: Message, work: MirrorDue | CopyDue | BlobsDue, until: datetime) -> list[Outcome]:
+        """What asks registries and the ledger: not while everything is paused."""
+        if self._ports.switches.paused() is not None:
+            self._ports.postponer.postpone(received.body, self._ports.clock.now() + _LEASE)
+            return []
+        if isinstance(work, MirrorDue):
+            return self._due(received, work, until)
+        return self._carry(received, work, until)
 
     # -- what makes mirrors due -------------------------------------------------------------------------------------
 
