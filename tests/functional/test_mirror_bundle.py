@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from longshore_cli.main import main
 from longshore_local import images
 from longshore_local.bundle import ACCOUNT, REGION, Bundle, Sources
-from longshore_local.image_shapes import place
-from longshore_local.images import artifact, multi_platform, signature, signature_tag, single
+from longshore_local.image_shapes import composed, place
+from longshore_local.images import OCI_LAYER, artifact, multi_platform, signature, signature_tag, single
 from longshore_local.registry import SPEC_MANNERS, Registry
 from longshore_local.registry_memory import MemoryStore
 
@@ -176,6 +176,20 @@ def test_signatures_that_come_later_are_copied(stage: Stage) -> None:
     stage.run(60)
     assert len(stage.told("Image Mirrored")) == 3
     assert stage.errors() == []
+
+
+def test_many_blobs_go_ahead_in_messages_of_their_own(stage: Stage) -> None:
+    image = composed([(OCI_LAYER, f"layer {i}".encode()) for i in range(70)])
+    place(stage.store, "team/web", "1.0.0", image)
+    stage.run()
+    assert stage.mirrored() == {"1.0.0": image.digest}
+    reasons = [line for each in stage.bundle.invocations for line in each.log if "fanned-out" in line]
+    assert len(reasons) == 1
+    kinds = [json.loads(r["body"])["detail-type"] for each in stage.bundle.invocations for r in each.event["Records"]]
+    assert kinds.count("Blobs Due") == 2, "fifty in one message"
+    uploads = [record for record in stage.upstream.tally.records if record.kind == "GET blob"]
+    assert len(uploads) == 71, "every blob is read once"
+    assert (stage.errors(), stage.messages()) == ([], 0)
 
 
 @pytest.mark.parametrize("stage", [{"MirrorMode": "observe"}], indirect=True)
