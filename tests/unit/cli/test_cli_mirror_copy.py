@@ -205,3 +205,27 @@ def test_lines_come_now_and_then() -> None:
         lines.moved(512)
     lines.finished(Item("1.0", "1.0"), "copied")
     assert written == ["1.5 KiB of 2.0 KiB", "1.0: copied"]
+
+
+def test_the_bar_counts_what_was_there_as_done() -> None:
+    import io
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from longshore.manifests import Descriptor
+    from longshore.mirror.orders import Item
+    from longshore_cli.copy_progress import Bar
+
+    out = io.StringIO()
+    progress = Progress(console=Console(file=out, force_terminal=True, width=80))
+    blobs = [Descriptor("x", DIGEST, 1_000), Descriptor("x", DIGEST, 500)]
+    with Bar(progress) as bar:
+        bar.planned(blobs)
+        bar.moved(500)
+        bar.placed(blobs[1], "sent")
+        bar.placed(blobs[0], "mounted")
+        bar.finished(Item("1.0", "2.0"), "copied")
+    (task,) = progress.tasks
+    assert (task.completed, task.total) == (1_500, 1_500)
+    assert "1.0 as 2.0: copied" in out.getvalue()
