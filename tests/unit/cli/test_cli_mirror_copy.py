@@ -218,7 +218,7 @@ def test_the_bar_counts_what_was_there_as_done() -> None:
     from longshore_cli.copy_progress import Bar
 
     out = io.StringIO()
-    progress = Progress(console=Console(file=out, force_terminal=True, width=80))
+    progress = Progress(console=Console(file=out, force_terminal=True, width=80, highlight=False))
     blobs = [Descriptor("x", DIGEST, 1_000), Descriptor("x", DIGEST, 500)]
     with Bar(progress) as bar:
         bar.planned(blobs)
