@@ -395,8 +395,8 @@ def test_what_the_budget_does_not_allow_waits_and_never_sleeps() -> None:
 @settings(max_examples=30)
 @given(tags=st.integers(1, 40), rates=st.lists(st.integers(0, 15), min_size=1, max_size=6))
 def test_the_budget_is_never_exceeded(tags: int, rates: list[int]) -> None:
-    """The world's registry asserts it at every pull."""
-    made = MirrorWorld(web=HUB_WEB, other={**HUB_WEB, "to": ["ecr:x", "ecr:y"]})
+    """The world's registry asserts it at every pull. Both mirrors are planned before either copies."""
+    made = MirrorWorld(web={**HUB_WEB, "to": ["ecr:a", "ecr:b"]}, other={**HUB_WEB, "to": ["ecr:x", "ecr:y"]})
     made.upstream().tags.update({f"v{i}": digest(f"v{i}") for i in range(tags)})
     for left in rates:
         made.registry(HUB).rate = RateLimit(100, left, 21_600)
