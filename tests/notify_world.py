@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longshore.errors import BadEventError, ConflictError
+from longshore.notify.delivery import delivery
 from longshore.notify.fanout import Ports
 from longshore.notify.messages import Message
 from longshore.notify.pacing import Gate
@@ -331,7 +332,7 @@ class NotifyWorld:
             subscribers=lambda: self.subscribers,
             clock=self.clock,
         )
-        return Notifier(ports, self.routing, observe=self._observe)
+        return Notifier(ports, self.routing, delivery, observe=self._observe)
 
     def _crashing(self, port: Any) -> Any:
         return _Boundary(port, self._pass)

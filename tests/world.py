@@ -221,8 +221,14 @@ class World:
 
     @property
     def told(self) -> list[str]:
-        """The detail-types that were published, less what the parts ask of each other."""
-        return [kind for kind in self.publisher.kinds if kind != Kind.REDEPLOY_REQUESTED.value]
+        """The detail-types that were published, less progress and what the parts ask of each other."""
+        told = [each for each in self.publisher.published if each.kind is not Kind.REDEPLOY_REQUESTED]
+        return [each.kind.value for each in told if each.detail.get("stage") != "soaking"]
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages of deployments that were published."""
+        return [str(each.detail["stage"]) for each in self.publisher.published if "stage" in each.detail]
 
     @property
     def reasons(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,10 +14,11 @@ from longshore.aws.clock import SystemClock
 from longshore.aws.secrets import SecretStore
 from longshore.aws.session import client
 from longshore.channels.http import Http
-from longshore.errors import ConfigurationError, LongshoreError
-from longshore.events import SOURCE, Kind
+from longshore.envelopes import SOURCE
+from longshore.errors import ConfigurationError
+from longshore.events import Kind
 from longshore.notices import Notice, Phase, Severity, Text
-from longshore.notify.failing import reason_of
+from longshore.notify.failing import reason_of, why_of
 from longshore.notify.render.dispatch import render
 from longshore.notify.routes import FALLBACK, Destination, Routing
 from longshore_cli.output import WrongError
@@ -30,6 +31,15 @@ _UNHEARD = (
     "nobody has confirmed a subscription to the fallback topic {arn}: what no channel takes is heard by nobody; "
     "subscribe somebody, or set AlertEmail and confirm the mail that AWS sends"
 )
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A channel that can say what it may not do besides posting."""
+
+    def shortcomings(self) -> list[str]:
+        """Each with what follows from it, and the fix."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +80,25 @@ def send(routing: Routing, name: str, language: str | None, stack: str, slack_ur
         destination = destination._replace(language=language)
     result = Result(name, destination.type, False, None, "", "", topic, subscribers, tuple(warnings))
     clock = SystemClock()
-    http = Http(clock, loopback=bool(slack_url))
-    channel = wiring.channel_of(destination, SecretStore(client, clock), http, slack_url)
     try:
-        return replace(result, sent=True, message=_post(channel, destination, clock.now()))
+        http = Http(clock, loopback=bool(slack_url))
+        channel = wiring.channel_of(destination, SecretStore(client, clock), http, slack_url)
+        sent = replace(result, sent=True, message=_post(channel, destination, clock.now()))
     except ConfigurationError as error:
-        raise WrongError(f"channel {name}: {error}") from error
-    except LongshoreError as error:
-        return replace(result, reason=reason_of(error), why=str(error))
+        raise WrongError(f"channel {name}: {error}") from None
+    except Exception as error:  # not even a defect of ours may show the secret, as a traceback might
+        return replace(result, reason=reason_of(error), why=why_of(error))
+    return replace(sent, warnings=(*warnings, *_shortcomings(name, channel)))
+
+
+def _shortcomings(name: str, channel: Channel) -> list[str]:
+    """What a channel that takes messages still lacks."""
+    if not isinstance(channel, Limited):
+        return []
+    try:
+        return [f"channel {name}: {each}" for each in channel.shortcomings()]
+    except Exception as error:
+        return [f"channel {name}: what else the app may do cannot be seen: {why_of(error)}"]
 
 
 def _post(channel: Channel, destination: Destination, now: datetime) -> str | None:
@@ -123,7 +144,8 @@ def _notice(name: str, now: datetime) -> Notice:
 
 def _destination(routing: Routing, name: str, topic: str | None, stack: str) -> Destination:
     if name not in routing.destinations:
-        raise WrongError(f"there is no channel {name}; there are {', '.join(routing.destinations)}")
+        there = ", ".join(routing.destinations)
+        raise WrongError(f"there is no channel {name}; there are {there}; --config names another file")
     if name != FALLBACK:
         return routing.destinations[name]
     if topic is None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
-from longshore.aws.ledger import LedgerHeads, LedgerRecords, LedgerSwitches
+from longshore.aws.ledger import LedgerHeads, LedgerRecords
+from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.decisions import Verdict
 from longshore.errors import AccessDeniedError

@@ -12,6 +12,7 @@ from longshore.errors import ConfigurationError, LongshoreError
 from longshore_cli.config import config
 from longshore_cli.decide import decide
 from longshore_cli.demo import demo
+from longshore_cli.diagnose import diagnose
 from longshore_cli.explain import explain
 from longshore_cli.local import local
 from longshore_cli.mirror import mirror
@@ -68,7 +69,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, local, send, plan, explain, decide, mirror, notify, config):
+for _command in (demo, local, send, plan, explain, decide, diagnose, mirror, notify, config):
     main.add_command(_command)
 for _command in _MIRRORS:
     mirror.add_command(_command)

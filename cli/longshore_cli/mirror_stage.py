@@ -11,10 +11,10 @@ import boto3
 
 from longshore.addresses import Reach
 from longshore.aws.clock import SystemClock
-from longshore.aws.ledger import LedgerSwitches
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls
 from longshore.aws.places import AwsPlaces, Credential
 from longshore.aws.secrets import SecretStore
+from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.errors import ConfigurationError
 from longshore.mirror.carrier import CopyCarrier

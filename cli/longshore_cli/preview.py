@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from longshore.channels.sns import SnsChannel
+from longshore.notify.life import Life
 from longshore.notify.reading import read
 from longshore.notify.render.dispatch import render
-from longshore.notify.render.story import Life
 from longshore_cli.output import FailedError, WrongError
 
 if TYPE_CHECKING:

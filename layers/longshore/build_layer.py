@@ -26,8 +26,27 @@ RUNTIME = "3.13"
 # The magic number of CPython 3.13's bytecode: what a candidate must answer, whatever it calls itself.
 RUNTIME_MAGIC = "f30d0d0a"
 KEPT_METADATA = re.compile(r"METADATA|(licenses/.+)|((LICEN[CS]E|NOTICE|COPYING|AUTHORS).*)")
-# Of slack_sdk, notify needs the client of the Web API. The rest is more than half of its wheel.
+# Of Powertools, functions need Logger, Metrics and the types; of slack_sdk, notify needs the client of the Web API. The
+# rest is most of their wheels.
 UNUSED = (
+    "aws_lambda_powertools/event_handler",
+    *(
+        f"aws_lambda_powertools/utilities/{name}"
+        for name in (
+            "auth_alpha",
+            "batch",
+            "circuit_breaker",
+            "data_classes",
+            "data_masking",
+            "feature_flags",
+            "idempotency",
+            "kafka",
+            "parameters",
+            "parser",
+            "streaming",
+            "validation",
+        )
+    ),
     "slack",
     "slack_sdk/aiohttp_version_checker.py",
     "slack_sdk/audit_logs",

@@ -18,7 +18,7 @@ from moto.core.config import DefaultConfig
 
 from longshore import wiring
 from longshore.aws.clock import SystemClock
-from longshore_local import stack
+from longshore_local import stack, task_launches
 from longshore_local.bus import Event, LocalBus, envelope
 from longshore_local.chat import Chat
 from longshore_local.cleaning import Leftovers
@@ -140,6 +140,7 @@ class Bundle:
         wiring.use_clock(self.timeline)
         self._exits.callback(lambda: wiring.use_clock(SystemClock()))
         self._plugins = enter(installed(self.timeline, self.emit, self.functions.call))
+        task_launches.connect(self.deliveries, lambda: self.ecs, self.account, self.region)
         self._deploy(name, parameters, sources)
         self.bus.subscribe(self._observe)
         self._leftovers = Leftovers(self.account, self.region)

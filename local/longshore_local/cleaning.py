@@ -6,8 +6,10 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.ecr.models import ecr_backends
 from moto.ecs.models import ecs_backends
 from moto.events.models import events_backends
+from moto.logs.models import logs_backends
 from moto.scheduler.models import scheduler_backends
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.servicediscovery.models import servicediscovery_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
@@ -30,7 +32,10 @@ class Leftovers:
             ecr_backends[account][region],
             ssm_backends[account][region],
             secretsmanager_backends[account][region],
+            servicediscovery_backends[account][region],
         ]
+        self._log_groups = logs_backends[account][region].groups
+        self._known_log_groups = set(self._log_groups)
         self._queues = set(self._sqs.queues)
         self._topics = set(self._sns.topics)
         self._known_tables = set(self._tables)
@@ -38,11 +43,13 @@ class Leftovers:
         self._schedules = {name: set(group.schedules) for name, group in self._scheduler.schedule_groups.items()}
 
     def clear(self) -> None:
-        """Empties queues, tables, clusters, repositories, secrets; removes queues, topics, rules, schedules since."""
+        """Empties queues, tables, clusters, registries; removes queues, topics, log groups, rules, schedules since."""
         self._clear_queues()
         self._clear_tables()
         for name in self._sns.topics.keys() - self._topics:
             self._sns.delete_topic(name)
+        for name in self._log_groups.keys() - self._known_log_groups:
+            del self._log_groups[name]
         self._clear_buses()
         self._clear_schedules()
         for backend in self._emptied:

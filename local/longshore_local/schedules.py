@@ -11,8 +11,8 @@ from moto.events.models import Rule, events_backends
 from moto.scheduler import models as scheduler_models
 from moto.scheduler.models import Schedule, scheduler_backends
 
+from longshore.recover.expressions import At, Expression, parse_expression
 from longshore_local.bus import LocalBus, envelope
-from longshore_local.cron import At, Expression, parse_expression
 from longshore_local.deliveries import Deliveries, Delivery
 from longshore_local.overriding import override
 from longshore_local.timeline import Timeline

@@ -111,12 +111,14 @@ class Methods:
         whole = [file for file in files if file is not None and file.content is not None]
         if not named or len(whole) != len(files):
             raise SlackError("file_not_found")
+        for file, said in zip(whole, named, strict=True):
+            file.title = str(said.get("title") or file.name)
         try:
             message = self._workspace.post(channel, {"thread_ts": arguments.get("thread_ts")})
         except KeyError:
             raise SlackError("thread_not_found") from None
         message.files = whole
-        return {"files": [{"id": file.id, "title": file.name} for file in whole]}
+        return {"files": [{"id": file.id, "title": file.title} for file in whole]}
 
     def _readable(self, arguments: Arguments) -> str:
         channel = self.channel(arguments)
@@ -157,7 +159,7 @@ def _shown(message: Message, *, with_metadata: bool) -> Answer:
     if message.thread:
         shown["thread_ts"] = message.thread
     if message.files:
-        shown["files"] = [{"id": file.id, "name": file.name, "title": file.name} for file in message.files]
+        shown["files"] = [{"id": file.id, "name": file.name, "title": file.title} for file in message.files]
     if message.metadata:
         whole = with_metadata or "event_type" not in message.metadata
         shown["metadata"] = message.metadata if whole else {"event_type": message.metadata["event_type"]}

@@ -9,11 +9,12 @@ from typing import Any
 
 @dataclass(slots=True)
 class File:
-    """An uploaded file; `content` is None until it came."""
+    """An uploaded file; `content` is None until it came, `title` is what people see of its name."""
 
     id: str
     name: str
     content: bytes | None = None
+    title: str = ""
 
 
 @dataclass(slots=True)

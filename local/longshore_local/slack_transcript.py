@@ -37,7 +37,7 @@ def shown(message: Message) -> list[str]:
     lines = [line for block in message.blocks for line in _block(block)] or plain(message.text).splitlines()
     for file in message.files:
         content = (file.content or b"").decode("utf-8", "replace")
-        lines.append(f"📎 {file.name} ({len(content.splitlines())} lines)")
+        lines.append(f"📎 {file.title or file.name} ({len(content.splitlines())} lines)")
     return lines
 
 

@@ -57,7 +57,7 @@ class Burst:
 
 def run(events: int, *, repositories: int = 25, seed: int = 7) -> Burst:
     """Two images per repository, and as many events of both as asked for, shuffled; then time until all is quiet."""
-    with Bundle.start(parameters={"NotifyMode": "off"}) as bundle:
+    with Bundle.start(parameters={"NotifyMode": "off", "RecoverMode": "off"}) as bundle:
         ecs, ecr = bundle.client("ecs"), bundle.client("ecr")
         ecs.create_cluster(clusterName=CLUSTER)
         names = [f"shop-{number}" for number in range(repositories)]

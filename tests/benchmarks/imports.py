@@ -26,6 +26,7 @@ BUDGET = 1.25
 COMPOSED = {
     "redeploy": "wiring.intake(wiring.redeployer().handle, function.logger, function.metrics)",
     "watch": "wiring.intake(wiring.watcher().handle, function.logger, function.metrics)",
+    "recover": "wiring.recoveries(function.logger, function.metrics)",
     "notify": "wiring.notices(function.logger, function.metrics)",
     "mirror": "wiring.mirroring(function.logger, function.metrics, Context()); wiring.mirrorer()",
 }
@@ -51,7 +52,9 @@ BANNED = (
 """Never loaded before the first message, whatever its dependencies would like (local 3.6)."""
 
 _NOT_CALLED = {"iam", "kms", "logs", "xray"}
-"""Services that a role names and no client of ours calls: tests/functional/test_iam_proof.py proves the others."""
+"""Services that roles name without a client of ours, as for their own logs; recover's of logs does not count either.
+tests/functional/test_iam_proof.py proves the others.
+"""
 
 _ENVIRONMENT = {
     "AWS_REGION": "eu-west-1",

@@ -62,7 +62,7 @@ class _Batched(Table):
 
 def measure(workloads: int, matches: int) -> dict[str, Push]:
     """Pushes to a repository that `matches` of so many workloads follow; answers the calls by function."""
-    with Bundle.start(parameters={"NotifyMode": "off"}) as bundle:
+    with Bundle.start(parameters={"NotifyMode": "off", "RecoverMode": "off"}) as bundle:
         clients = {name: bundle.client(name) for name in ("ecs", "ecr", "dynamodb")}
         clients["ecr"].create_repository(repositoryName="shop")
         first = images.push(clients["ecr"], "shop", "prod", images.single("one"))

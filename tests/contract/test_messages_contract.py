@@ -12,8 +12,9 @@ import pytest
 
 from longshore.aws.bus import Bus
 from longshore.aws.queue import QueuePostponer
+from longshore.envelopes import SOURCE
 from longshore.errors import LongshoreError, UpstreamError
-from longshore.events import SOURCE, Announcement, Kind
+from longshore.events import Announcement, Kind
 from tests.contract.aws_account import REGION, client, mocked
 from tests.fakes import FakeClock, FakePostponer, FakePublisher
 
@@ -149,7 +150,7 @@ class EventBridge:
         pattern = json.dumps({"source": [SOURCE]})
         self.events.put_rule(Name="all", EventBusName="longshore", EventPattern=pattern)
         self.events.put_targets(Rule="all", EventBusName="longshore", Targets=[{"Id": "queue", "Arn": arn}])
-        self.publisher = Bus(self.events, "longshore", FakeClock())
+        self.publisher = Bus(lambda: self.events, "longshore", FakeClock())
 
     def envelopes(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -207,4 +208,4 @@ def test_an_entry_that_the_bus_refuses_is_an_error() -> None:
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure", "ErrorMessage": "no"}]}
 
     with pytest.raises(UpstreamError, match="InternalFailure"):
-        Bus(Refusing(), "longshore", FakeClock()).publish([Announcement(Kind.HOLD_SET, {})])
+        Bus(Refusing, "longshore", FakeClock()).publish([Announcement(Kind.HOLD_SET, {})])

@@ -16,7 +16,7 @@ from longshore.aws.threads import LedgerThreads, LedgerTurns
 from longshore.errors import ConflictError
 from longshore.events import Kind
 from longshore.notices import Fact, Severity
-from longshore.notify.render.story import Life, Step
+from longshore.notify.life import Life, Step
 from longshore.notify.threads import Call, State, Threads, Turns, Waiting
 from tests.fakes import START, FakeClock
 from tests.notify_world import ACCOUNT, REGION, MemoryThreads, MemoryTurns, NotifyWorld
@@ -107,7 +107,10 @@ FULL = State(
     shown=("2026-11-23T09:00:00.000000+00:00", 2),
     gravest=Severity.ERROR,
     digest="abc",
-    life=Life((Step(START, Kind.DEPLOYMENT_STARTED),), (Fact("fact.why", "because", code=True, short=False),)),
+    life=Life(
+        (Step(START, Kind.DEPLOYMENT_STARTED), Step(START, Kind.DEPLOYMENT_STARTED, "soaking")),
+        (Fact("fact.why", "because", code=True, short=False),),
+    ),
     closed=("2026-11-23T09:00:01.000000+00:00", 3),
     last_kind=Kind.DEPLOYMENT_FAILED,
     last_at=START,

@@ -271,6 +271,7 @@ def test_a_failed_deployment_is_rolled_back_by_the_platform(driver: Driver, arn:
     rollout = driver.platform.rollout(id)
     assert rollout.status is RolloutStatus.ROLLED_BACK
     assert rollout.reason
+    assert all("failed" in line for line in rollout.evidence)
     after = driver.platform.observe(arn)
     assert (after.running["app"], after.steady, after.rollout_active) == (ONE, True, False)
     assert after.workload.images == before.workload.images

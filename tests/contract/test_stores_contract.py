@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
+from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
+from longshore.aws.switches import LedgerSwitches
 from longshore.errors import ConflictError
 from longshore.images import Repository
 from longshore.ports import Good, Head, Heads, Index, Record, Records, Switches

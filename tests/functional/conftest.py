@@ -24,15 +24,11 @@ profiles:
 
 @pytest.fixture(scope="module")
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
-    """One deployed stack for a module, with the module's `PARAMETERS` where it has some."""
+    """One deployed stack for a module, with the module's `PARAMETERS` and `CONFIG` where it has some."""
     config = tmp_path_factory.mktemp("config") / "longshore.yaml"
-    config.write_text(PROFILES, encoding="utf-8")
-    parameters = {
-        "PassableRoleArns": PASSABLE,
-        "MirrorMode": "off",
-        "NotifyMode": "off",
-        **getattr(request.module, "PARAMETERS", {}),
-    }
+    config.write_text(getattr(request.module, "CONFIG", PROFILES), encoding="utf-8")
+    quiet = {"PassableRoleArns": PASSABLE, "MirrorMode": "off", "NotifyMode": "off", "RecoverMode": "off"}
+    parameters = {**quiet, **getattr(request.module, "PARAMETERS", {})}
     with Bundle.start(parameters=parameters, sources=Sources(config=config)) as bundle:
         yield bundle
 

@@ -12,7 +12,7 @@ from longshore_local.bundle import ACCOUNT, REGION, Bundle, Sources
 from longshore_local.bus import envelope
 
 if TYPE_CHECKING:
-    from longshore_local.ecs.images import FailureMode
+    from longshore_local.ecs.endings import FailureMode
     from longshore_local.images import SyntheticImage
     from longshore_local.recorder import Call
 
@@ -206,13 +206,18 @@ class Stage:
         return len(self.ecs.list_service_deployments(cluster=cluster, service=name)["serviceDeployments"])
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The details of what Longshore told, in order."""
-        return [event["detail"] for event in self.bundle.events if kind in (None, event["detail-type"])]
+        """The details of what Longshore told, in order, the progress of deployments left out."""
+        told = [event for event in self.bundle.events if event["detail"].get("stage") != "soaking"]
+        return [event["detail"] for event in told if kind in (None, event["detail-type"])]
 
     def told(self) -> list[str]:
-        """The detail-types of what Longshore told, what it asks of itself left out."""
-        kinds = [str(event["detail-type"]) for event in self.bundle.events]
-        return [kind for kind in kinds if kind != "Redeploy Requested"]
+        """The detail-types of what Longshore told, what it asks of itself and the progress of deployments left out."""
+        told = [event for event in self.bundle.events if event["detail"].get("stage") != "soaking"]
+        return [str(event["detail-type"]) for event in told if event["detail-type"] != "Redeploy Requested"]
+
+    def stages(self) -> list[str]:
+        """The stages of deployments that were told, in order."""
+        return [str(event["detail"]["stage"]) for event in self.bundle.events if "stage" in event["detail"]]
 
     def log(self) -> list[dict[str, Any]]:
         """The functions' log lines that are JSON objects."""

@@ -12,7 +12,7 @@ from longshore_local.demo.play import Played, play
 from longshore_local.demo.scenarios import SCENARIOS
 from longshore_local.demo.stage import Stage
 
-NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog"]
+NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog", "replace", "left-alone"]
 TOLD = {
     "push": ["CI pushes shop/web:prod", "[moved]", "is complete", "verified"],
     "rollback": ["web exited with 1", "rolling back", "ECS rolled it back", "is quarantined", "[quarantined]"],
@@ -21,6 +21,8 @@ TOLD = {
     "semver": ["[newer]", "only this changes: web = shop/web:1.5.0", "shop/proxy:3.1.0"],
     "coalesce": ["build 3", "build 4", "build 5", "[deployment-in-progress]"],
     "watchdog": ["not healthy at the deadline", "rolled back at its deadline"],
+    "replace": ["OutOfMemoryError", "[idempotent]", "runs etl again, attempt 2, with other overrides.memory", "2048 MiB"],
+    "left-alone": ["CannotPullContainerError", "leaves it alone", "[not-mended]", "0 tasks of report run"],
 }
 
 
@@ -51,15 +53,15 @@ def test_its_story_is_complete_and_in_order(played: dict[str, Played], name: str
 
 def test_what_ecs_does_is_told_after_what_longshore_decided(played: dict[str, Played]) -> None:
     told = [line.who for line in played["push"].story]
-    assert told == ["You", "CI", "Longshore", "Longshore", "ECS", "ECS", "Longshore", "Now"]
+    assert told == ["You", "CI", "Longshore", "Longshore", "ECS", "ECS", "Longshore", "Longshore", "Now"]
 
 
 SAID = {
-    "push": [(["🚀", "✅"], 2)],
+    "push": [(["🚀", "👀", "✅"], 3)],
     "rollback": [(["🚀", "🔴"], 2), (["⏸️"], 1)],
     "ignored": [],
-    "multi-arch": [(["⏸️"], 1), (["🚀", "✅"], 2)],
-    "semver": [(["🚀", "✅"], 2)],
+    "multi-arch": [(["⏸️"], 1), (["🚀", "👀", "✅"], 3)],
+    "semver": [(["🚀", "👀", "✅"], 3)],
     "watchdog": [(["🚀", "🔴"], 2)],
 }
 """What each message of a scenario showed one after the other, by its first mark, and how many replies it has."""
@@ -95,7 +97,7 @@ def test_the_command_answers_one_json_document(capfd: pytest.CaptureFixture[str]
     (message,) = scenario["slack"]
     assert set(message) == {"channel", "at", "text", "edited", "before", "thread"}
     assert (message["channel"], message["edited"]) == ("deployments", len(message["before"]))
-    assert [set(reply) for reply in message["thread"]] == [{"at", "text", "in_channel"}] * 2
+    assert [set(reply) for reply in message["thread"]] == [{"at", "text", "in_channel"}] * 3
     assert capfd.readouterr().out == ""
 
 
@@ -106,7 +108,8 @@ def test_the_command_tells_each_line_in_words() -> None:
     assert "as it should be" in result.stdout
     assert "  #deployments on Slack\n" in result.stdout
     assert "✅ web · shop: `1.5.0` live" in result.stdout
-    assert "(edited once; before: 🚀 web · shop: deploying `1.5.0`)" in result.stdout
+    stages = "🚀 web · shop: deploying `1.5.0` → 👀 web · shop: `1.5.0` runs, watched until "
+    assert f"(edited 2 times; before: {stages}" in result.stdout
     assert "│ " in result.stdout
 
 

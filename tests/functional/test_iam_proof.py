@@ -9,12 +9,11 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from longshore_local.bundle import ACCOUNT, REGION
-from tests.functional import busy_account
+from tests.functional import busy_account, busy_deployments, busy_tasks
 from tests.functional.busy_account import PARAMETERS, BusyAccount
 from tests.template.iam import Request, Role, Statement, denied, function_roles, roles, unused
 from tests.template.rendered import ROOT, Rendered
-from tests.template.requests import Place, requests
+from tests.template.requests import requests
 
 BY_THE_SERVICE = {
     "logs:CreateLogStream": "the Lambda runtime writes the log",
@@ -33,7 +32,7 @@ ELSEWHERE = frozenset({"MirrorRole"})
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusyAccount]:
     """Everything has happened here."""
-    yield from busy_account.live(tmp_path_factory.mktemp("busy"))
+    yield from busy_account.live(tmp_path_factory.mktemp("busy"), (*busy_deployments.STEPS, *busy_tasks.STEPS))
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +48,8 @@ def asked(account: BusyAccount, rendered: Rendered) -> dict[str, list[Request]]:
     """Every IAM request that was made of a role, by the role's logical id."""
     of_function = function_roles(rendered)
     found: dict[str, list[Request]] = {name: [] for name in roles(rendered)}
-    for call, tags in account.calls:
-        found[of_function[call.function]] += requests(call, Place(ACCOUNT, REGION, tags))
+    for call, place in account.calls:
+        found[of_function[call.function]] += requests(call, place)
         if call.operation == "CreateSchedule":
             found["SchedulerRole"] += _delivered(call.params["Target"])
     for schedule in rendered.of_type("AWS::Scheduler::Schedule").values():

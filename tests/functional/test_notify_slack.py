@@ -145,4 +145,4 @@ def test_a_log_goes_to_the_thread_as_a_file(world: NotifyWorld, slack: SlackStan
     world.publish("Deployment Failed", log_tail=["one", "two"])
     world.run()
     (message,) = slack.messages(CHANNEL)
-    assert Counter(file.name for reply in message.replies for file in reply.files) == {"log-tail.txt": 1}
+    assert Counter(file.title for reply in message.replies for file in reply.files) == {"log-tail.txt": 1}

@@ -44,12 +44,13 @@ def test_what_ecs_rolls_back_is_told_and_quarantined(stage: Stage, mode: str) ->
     good = stage.push("prod", "one")
     checked = {"name": "app", "image": uri("web:prod"), "healthCheck": {"command": ["CMD", "true"]}}
     stage.service(definition=stage.register("web", "", containerDefinitions=[checked]))
-    bad = stage.push_bad("prod", "two", mode)  # type: ignore[arg-type]
+    bad = stage.push_bad("prod", "two", mode)
     stage.run(minutes=40)
     assert stage.running() == good
     assert stage.told() == ["Deployment Started", "Deployment Rolled Back"]
     rolled_back = stage.events("Deployment Rolled Back")[0]
     assert (rolled_back["by"], rolled_back["changes"][0]["digest"]) == ("platform", bad)
+    assert rolled_back["evidence"] == ["3 tasks failed, the deployment circuit breaker trips at 3"]
     assert stage.deployments() == 2
     assert (stage.failures(), stage.dead_letters()) == ([], 0)
 
@@ -134,7 +135,7 @@ def test_without_a_breaker_the_watchdog_stops_what_does_not_end(stage: Stage, mo
     stage.service(deploymentConfiguration=NO_BREAKER)
     seen: list[str] = []
     stage.bundle.bus.subscribe(lambda _bus, event: seen.append(str(event["detail"].get("eventName"))))
-    stage.push_bad("prod", "two", mode)  # type: ignore[arg-type]
+    stage.push_bad("prod", "two", mode)
     stage.run(minutes=9)
     assert stage.told() == ["Deployment Started"]  # it has ten minutes
     stage.run(minutes=11)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.template.iam import Request
+from tests.template.task_requests import CALLS
 
 if TYPE_CHECKING:
     from longshore_local.recorder import Call
 
 Tags = Mapping[str, Mapping[str, str]]
-"""The tags of each service, by its ARN."""
+"""The tags of each service, task definition and container instance, by its ARN."""
 
 _SUFFIXED = re.compile(r"-[A-Za-z0-9]{6}$")
 _PART = re.compile(r"(?P<prefix>arn:.*):service-(?:deployment|revision)/(?P<path>[^/]+/[^/]+)/[^/]+")
@@ -30,15 +31,17 @@ class Place:
     account: str
     region: str
     tags: Tags
+    roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The roles of each task definition, by its ARN and by the member that names them."""
     partition: str = "aws"
 
     def arn(self, service: str, path: str, *, account: str = "", region: str = "") -> str:
         """An ARN of this account and Region."""
         return f"arn:{self.partition}:{service}:{region or self.region}:{account or self.account}:{path}"
 
-    def tagged(self, service: str) -> dict[str, str]:
-        """The condition keys that the tags of a service amount to."""
-        return {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(service, {}).items()}
+    def tagged(self, arn: str) -> dict[str, str]:
+        """The condition keys that the tags of a resource amount to."""
+        return {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(arn, {}).items()}
 
 
 def requests(call: Call, place: Place) -> list[Request]:
@@ -161,6 +164,7 @@ def _definition(params: Mapping[str, Any], place: Place) -> Requests:
 
 
 _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]] = {
+    **CALLS,
     ("dynamodb", "GetItem"): _item("GetItem"),
     ("dynamodb", "PutItem"): _item("PutItem"),
     ("dynamodb", "UpdateItem"): _item("UpdateItem"),

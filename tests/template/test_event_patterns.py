@@ -27,6 +27,26 @@ MEANT = {
     "ecs/deployment-failed": "DeploymentChanged",
     "tag/tag-change-on-service": "WorkloadTagged",
     "cloudformation/stack-status-change": "StackDeployed",
+    "ec2/rebalance-recommendation": "CapacityInterrupted",
+    "ec2/spot-interruption-warning": "CapacityInterrupted",
+    "ecs/container-instance-agent-lost": "InstanceChanged",
+    "ecs/container-instance-draining": "InstanceChanged",
+    "ecs/container-instance-health-change": "InstanceChanged",
+    "ecs/service-action-placement-failure-fargate-spot": "ServiceActed",
+    "ecs/service-action-steady-state": "ServiceActed",
+    "ecs/service-action-task-start-impaired": "ServiceActed",
+    "ecs/task-ec2-running": "TaskBegan",
+    "ecs/task-fargate-running": "TaskBegan",
+    "ecs/task-spot-interruption-warning": "TaskEnded",
+    "ecs/task-stopped-cannot-pull": "TaskEnded",
+    "ecs/task-stopped-essential-exited": "TaskEnded",
+    "ecs/task-stopped-oom": "TaskEnded",
+    "ecs/task-stopped-resource-init": "TaskEnded",
+    "ecs/task-stopped-scheduler": "TaskEnded",
+    "ecs/task-stopped-user": "TaskEnded",
+    "eks/fargate-pod-scheduled-termination": "PodTerminates",
+    "health/ecs-task-retirement-service": "RetirementAnnounced",
+    "health/ecs-task-retirement-standalone": "RetirementAnnounced",
     "longshore/channel-failed": "NoticeDue",
     "longshore/configuration-rejected": "NoticeDue",
     "longshore/deployment-failed": "NoticeDue",
@@ -41,6 +61,17 @@ MEANT = {
     "longshore/image-mirrored": "NoticeDue",
     "longshore/mirror-failed": "NoticeDue",
     "longshore/mirror-reported": "NoticeDue",
+    "longshore/crash-loop-opened": "NoticeDue",
+    "longshore/crash-loop-opened-family": "NoticeDue",
+    "longshore/crash-loop-resolved": "NoticeDue",
+    "longshore/deployment-started-soaking": "NoticeDue",
+    "longshore/retirement-announced": "NoticeDue",
+    "longshore/task-failed": "NoticeDue",
+    "longshore/task-failed-left-alone": "NoticeDue",
+    "longshore/task-failed-observed": "NoticeDue",
+    "longshore/task-given-up": "NoticeDue",
+    "longshore/task-replaced": "NoticeDue",
+    "longshore/task-replacement-refused": "NoticeDue",
     "longshore/redeploy-requested": "RedeployRequested",
 }
 """The rules that a sample is meant for. Every sample that is not named here is meant for none of this stack."""
@@ -54,9 +85,10 @@ def sample(name: str) -> dict[str, Any]:
     return loaded
 
 
-def matching(event: dict[str, Any], *, replay: bool = False, bus: str = "default") -> list[str]:
+def matching(event: dict[str, Any], *, replay: bool = False, bus: str = "default", trail: bool = False) -> list[str]:
     """The rules that an event on a bus matches."""
-    rules = Rendered({"AllowReplay": str(replay).lower()}).of_type("AWS::Events::Rule")
+    parameters = {"AllowReplay": str(replay).lower(), "FollowCloudTrail": str(trail).lower()}
+    rules = Rendered(parameters).of_type("AWS::Events::Rule")
     on_bus = {name: rule for name, rule in rules.items() if rule.get("EventBusName", "default") == bus}
     return sorted(name for name, rule in on_bus.items() if compile_pattern(rule["EventPattern"]).matches(event))
 
@@ -83,12 +115,37 @@ def test_a_sample_matches_its_rules_alone(name: str) -> None:
     assert matching(event, bus=bus) == MEANT.get(name, "").split()
 
 
-@pytest.mark.parametrize("name", [name for name in MEANT if name.split("/")[0] in ("ecr", "ecs", "tag")])
+@pytest.mark.parametrize("name", [name for name in MEANT if name.split("/")[0] not in ("longshore", "cloudformation")])
 def test_a_replayed_event_is_followed_only_where_that_is_allowed(name: str) -> None:
     replayed = changed(sample(name), "source", "longshore.replay")
     assert matching(replayed) == []
     assert matching(replayed, replay=True) == MEANT[name].split()
     assert matching(sample(name), replay=True) == MEANT[name].split(), "replay must not replace the source itself"
+
+
+TRAIL = "ecs/cloudtrail-run-task-refused"
+
+
+def test_what_cloudtrail_tells_of_launches_is_followed_only_where_that_is_wanted() -> None:
+    refused = sample(TRAIL)
+    assert matching(refused) == []
+    assert matching(refused, trail=True) == ["TaskLaunched"]
+    replayed = changed(refused, "source", "longshore.replay")
+    assert matching(replayed, trail=True) == []
+    assert matching(replayed, trail=True, replay=True) == ["TaskLaunched"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("detail.requestParameters.startedBy", "AWS Step Functions"),
+        ("detail.eventName", "StopTask"),
+        ("detail.eventSource", "batch.amazonaws.com"),
+        ("source", "aws.ecr"),
+    ],
+)
+def test_other_calls_that_cloudtrail_tells_are_not(path: str, value: str) -> None:
+    assert matching(changed(sample(TRAIL), path, value), trail=True) == []
 
 
 def test_our_own_request_is_followed_on_our_bus_only() -> None:
@@ -138,6 +195,17 @@ def test_what_notify_sends_itself_does_not_come_back_by_the_bus() -> None:
         ("tag/tag-change-on-service", "detail.service", "ec2"),
         ("tag/tag-change-on-service", "detail.resource-type", "cluster"),
         ("ecs/deployment-completed", "detail-type", "ECS Service Action"),
+        ("ecs/task-fargate-running", "detail.group", "service:webserver"),
+        ("ecs/task-fargate-running", "detail.desiredStatus", "STOPPED"),
+        ("ecs/task-fargate-running", "detail.lastStatus", "PROVISIONING"),
+        ("ecs/task-spot-interruption-warning", "detail.stopCode", "UserInitiated"),
+        ("ecs/container-instance-agent-lost", "detail.agentConnected", True),
+        ("ecs/container-instance-health-change", "detail.healthStatus.overallStatus", "OK"),
+        ("ecs/container-instance-draining", "detail.status", "ACTIVE"),
+        ("ecs/service-action-steady-state", "detail.eventName", "CAPACITY_PROVIDER_STEADY_STATE"),
+        ("health/ecs-task-retirement-service", "detail.eventTypeCode", "AWS_ECS_OPERATIONAL_ISSUE"),
+        ("health/ecs-task-retirement-service", "detail.service", "EKS"),
+        ("ec2/spot-interruption-warning", "detail-type", "EC2 Instance State-change Notification"),
         ("cloudformation/stack-status-change", "detail.stack-id", "arn:aws:cloudformation:eu-west-1:1:stack/other/1"),
         ("cloudformation/stack-status-change", "detail.status-details.status", "UPDATE_ROLLBACK_COMPLETE"),
     ],

@@ -36,6 +36,7 @@ SOMETIMES_WITHOUT_RESOURCE = {
     "ec2:AssignPrivateIpAddresses": "as for DeleteNetworkInterface; AWSLambdaVPCAccessExecutionRole has it so",
     "ec2:UnassignPrivateIpAddresses": "as for DeleteNetworkInterface; AWSLambdaVPCAccessExecutionRole has it so",
     "ec2:DescribeSubnets": "takes no resource",
+    "ecs:ListTasks": "has a resource only where the call names a container instance",
 }
 
 
@@ -142,6 +143,32 @@ def test_the_watch_writes_to_no_workload() -> None:
         assert not role.allows(Request(action, SERVICE, OPTED_IN)), "only redeploy writes (design 3)"
 
 
+@pytest.mark.parametrize(
+    ("action", "path"),
+    [("ecs:RunTask", "task-definition/etl:3"), ("ecs:UpdateContainerInstancesState", "container-instance/shop/1")],
+)
+def test_recover_acts_only_on_what_opted_in(action: str, path: str) -> None:
+    role, tag = roles(Rendered({"RecoverMode": "auto"}))["RecoverRole"], "aws:ResourceTag/longshore:recover"
+    resource = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:{path}"
+    assert role.allows(Request(action, resource, {tag: "auto"}))
+    for others in ({}, {tag: "off"}, OPTED_IN):
+        assert not role.allows(Request(action, resource, others))
+    assert not role.allows(Request(action, resource.replace(ACCOUNT, "210987654321"), {tag: "auto"}))
+
+
+def test_recover_changes_no_service() -> None:
+    granted = {action for _, action in roles(Rendered({"PassableRoleArns": "*"}))["RecoverRole"].grants()}
+    assert not granted & {"ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:DeregisterContainerInstance"}
+    assert {"ec2:TerminateInstances", "ec2:RebootInstances"}.isdisjoint(granted)
+
+
+def test_recover_tags_only_the_tasks_that_it_starts() -> None:
+    role, task = roles(Rendered())["RecoverRole"], f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/shop/1"
+    assert role.allows(Request("ecs:TagResource", task, {"ecs:CreateAction": "RunTask"}))
+    assert not role.allows(Request("ecs:TagResource", task))
+    assert not role.allows(Request("ecs:TagResource", SERVICE, {"ecs:CreateAction": "RunTask"}))
+
+
 def test_notify_reads_the_secrets_that_are_named_and_no_others() -> None:
     read, get = "secretsmanager:GetSecretValue", "ssm:GetParameter"
     secret, other = (SECRET.replace("??????", "Ab12Cd"), SECRET.replace("slack-??????", "database-Ab12Cd"))
@@ -175,11 +202,12 @@ def _passed(role: str, service: str) -> Request:
     return Request("iam:PassRole", role, {"iam:PassedToService": service})
 
 
-def test_workload_roles_are_passed_only_as_the_parameter_says_and_only_to_tasks() -> None:
+@pytest.mark.parametrize("name", ["RedeployRole", "RecoverRole"])
+def test_workload_roles_are_passed_only_as_the_parameter_says_and_only_to_tasks(name: str) -> None:
     tasks, schedules = "ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"
     other = f"arn:aws:iam::{ACCOUNT}:role/administrator"
-    without = roles(Rendered())["RedeployRole"]
-    granted = roles(Rendered({"PassableRoleArns": f"{ROLE}, arn:aws:iam::{ACCOUNT}:role/tasks/*"}))["RedeployRole"]
+    without = roles(Rendered())[name]
+    granted = roles(Rendered({"PassableRoleArns": f"{ROLE}, arn:aws:iam::{ACCOUNT}:role/tasks/*"}))[name]
     assert not without.allows(_passed(ROLE, tasks))
     assert granted.allows(_passed(ROLE, tasks))
     assert granted.allows(_passed(f"arn:aws:iam::{ACCOUNT}:role/tasks/api", tasks))

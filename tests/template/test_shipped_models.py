@@ -25,10 +25,30 @@ OF_ADAPTER = {
     "secrets": ("secretsmanager", "ssm"),
     "topic": ("sns",),
     "undeliverable": ("sqs", "sns"),
+    "tasks": ("ecs",),
+    "launchers": ("scheduler", "events"),
+    "network": ("ec2",),
+    "log_events": ("logs",),
+    "inventory": ("ecs", "ecr"),
+    "instances": ("ecs", "ec2", "ssm"),
+    "service_discovery": ("ecs", "servicediscovery"),
 }
-WITHOUT_SHAPES = {"__init__", "clock", "errors", "ledger", "mirrors", "places", "session", "threads"}
+WITHOUT_SHAPES = {
+    "__init__",
+    "clock",
+    "errors",
+    "ledger",
+    "mirrors",
+    "places",
+    "recovery",
+    "session",
+    "switches",
+    "threads",
+    "troubles",
+    "watched",
+}
 """Modules beside the adapters that name no member of an AWS shape: they go through one of them, or through none."""
-OF_BOTOCORE = {"PaginationConfig", "PageSize", "Error", "Code"}
+OF_BOTOCORE = {"PaginationConfig", "PageSize", "MaxItems", "Error", "Code"}
 """Arguments of botocore's paginators and members of its ClientError, which no model has."""
 OF_DOCUMENTATION = {"SubscriptionsConfirmed", "InvalidParameterValue"}
 """A key of a map and a code of an error, which only the documentation names (SNS: GetTopicAttributes, Publish)."""

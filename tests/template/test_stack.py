@@ -23,10 +23,13 @@ VARIANTS: dict[str, dict[str, str]] = {
         "ChannelTopicArns": "arn:aws:sns:eu-west-1:123456789012:ops",
     },
     "mirrors": {"MirrorSecretArns": "arn:aws:ssm:eu-west-1:123456789012:parameter/longshore/hub"},
+    "recovering": {"RecoverMode": "auto", "FollowCloudTrail": "true"},
     "off": {"RedeployMode": "off"},
     "not mirroring": {"MirrorMode": "off"},
+    "not recovering": {"RecoverMode": "off"},
     "silent": {"NotifyMode": "off"},
 }
+CAPABILITIES = ("Redeploy", "Recover", "Mirror", "Notify")
 WAITING = 6  # visibility timeout, in timeouts of the function (AWS's advice for event source mappings)
 A_FORTNIGHT = 1_209_600
 
@@ -65,7 +68,7 @@ def test_queues_are_encrypted_and_keep_what_they_hold(stack: Rendered) -> None:
 def test_every_queue_is_worked_off_or_alarms(stack: Rendered) -> None:
     """A queue that nobody takes from is a dead-letter queue, and each of those has an alarm that reaches the topic."""
     dead = {queue["RedrivePolicy"]["deadLetterTargetArn"] for queue in work_queues(stack).values()}
-    on = all(stack.holds(f"{capability}Enabled") for capability in ("Redeploy", "Mirror", "Notify"))
+    on = all(stack.holds(f"{each}Enabled") for each in CAPABILITIES)
     assert dead | set(work_queues(stack)) | delivery_letters(stack) >= set(queues(stack)) or not on
     alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
     watched = {a["Dimensions"][0]["Value"] for a in alarms if a["AlarmActions"] == [stack.arn("Alarms")]}
@@ -223,7 +226,7 @@ def test_the_fallback_topic_is_under_the_stacks_key_where_there_is_one(stack: Re
 
 
 def test_off_leaves_a_stack_that_does_nothing() -> None:
-    off = Rendered({"RedeployMode": "off", "MirrorMode": "off", "NotifyMode": "off"})
+    off = Rendered({**dict.fromkeys((f"{each}Mode" for each in CAPABILITIES), "off"), "FollowCloudTrail": "true"})
     for kind in ("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"):
         assert off.of_type(kind) == {}, kind
     assert off.of_type("AWS::Scheduler::Schedule") == {}
@@ -234,6 +237,7 @@ def test_off_leaves_a_stack_that_does_nothing() -> None:
     ("capability", "functions"),
     [
         ("RedeployMode", {"RedeployFunction", "WatchFunction"}),
+        ("RecoverMode", {"RecoverFunction"}),
         ("MirrorMode", {"MirrorFunction"}),
         ("NotifyMode", {"NotifyFunction"}),
     ],
@@ -249,12 +253,14 @@ def test_a_capability_that_is_off_leaves_the_others(capability: str, functions: 
 
 
 @pytest.mark.parametrize("mode", ["observe", "auto"])
-def test_functions_are_told_their_mode(mode: str) -> None:
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_functions_are_told_their_mode(capability: str, mode: str) -> None:
     other = {"observe": "auto", "auto": "observe"}[mode]
-    modes = {"RedeployMode": mode, "MirrorMode": other, "NotifyMode": other}
+    modes = {f"{each}Mode": mode if each == capability else other for each in CAPABILITIES}
     for name, function in Rendered(modes).of_type("AWS::Lambda::Function").items():
         told = function["Environment"]["Variables"]["LONGSHORE_MODE"]
-        assert told == (mode if name in ("RedeployFunction", "WatchFunction") else other), name
+        of = "Redeploy" if name == "WatchFunction" else name.removesuffix("Function")
+        assert told == modes[f"{of}Mode"], name
 
 
 def test_functions_join_the_network_that_is_named() -> None:
@@ -294,6 +300,7 @@ def test_the_parameters_of_the_design_exist_with_its_defaults() -> None:
         "SecurityGroupIds": "",
         "KeepLedger": "true",
         "AllowReplay": "false",
+        "FollowCloudTrail": "false",
     }
 
 

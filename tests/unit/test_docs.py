@@ -12,24 +12,41 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
+from longshore.aws import topic
+from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
+from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveries
+from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.aws.threads import LedgerThreads, LedgerTurns
+from longshore.aws.troubles import LedgerTroubles
+from longshore.aws.watched import LedgerDrains, LedgerRefused, LedgerWatches
 from longshore.decisions import Reason, Verdict
+from longshore.errors import AccessDeniedError, AmbiguousError, ConfigurationError, ThrottledError, UpstreamError
 from longshore.events import Event, Kind, RedeployRequested, SweepDue
 from longshore.images import Endpoint, Repository
 from longshore.mirror.plan import Known, Sighting
 from longshore.mirror.ports import RateLimit, Upload
 from longshore.notices import Severity
+from longshore.notify.failing import reason_of
+from longshore.notify.routes import FALLBACK, Destination, read_routing
+from longshore.notify.telling import UNHEARD
 from longshore.notify.threads import Call, State, Thread, Waiting
 from longshore.ports import Good, Head
+from longshore.recover.breaker import Breaker
+from longshore.recover.hosts import Drains, Watch
+from longshore.recover.recipe import LaunchRecipe
+from longshore.recover.recovery import Attempt, AttemptKind, AttemptState, Failure, Recovery
+from longshore.recover.refused_tasks import RefusedLaunch
+from longshore.recover.troubles import ONCE, Trouble
 from longshore.redeploy.decide import Candidate, Current, decide
 from longshore.redeploy.pacing import Pacing
 from longshore.redeploy.policy import Options, Write, parse_policy
 from longshore.redeploy.profiles import read_profiles
 from longshore.workloads import Action, Change, Deployment, DeploymentStatus, Hold, Plan, PlatformKind, Workload
 from longshore_cli.main import main
+from longshore_config.check import check
+from longshore_config.compile import compile_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted({ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "events" / "README.md", *ROOT.glob("docs/**/*.md")})
@@ -157,6 +174,9 @@ def written() -> list[dict[str, Any]]:
     LedgerSwitches(table, "123456789012", "eu-west-1").count("all", NOW, 1)
     _write_notices(table)
     _write_mirrors(table)
+    _write_recoveries(table)
+    _write_troubles(table)
+    _write_upkeep(table)
     return recorder.items
 
 
@@ -170,6 +190,28 @@ def _write_mirrors(table: Table) -> None:
     LedgerLeases(table, *place).take("mirror web", NOW, NOW)
     LedgerJobs(table, *place).begin("job", [A], NOW)
     LedgerUploads(table, _Clock(), *place).save("public.ecr.aws", A, Upload("a1/web", "/x", 1, 2, True))
+
+
+def _write_recoveries(table: Table) -> None:
+    task = "arn:aws:ecs:eu-west-1:123456789012:task/prod/0123"
+    LedgerRecipes(table, _Clock()).put(task, LaunchRecipe(source="task"))
+    failure = Failure(NOW, "M1", task)
+    launched = Attempt(1, AttemptKind.APP, failure, NOW, "ls-1", state=AttemptState.LAUNCHED, task=f"{task}4")
+    recovery = Recovery(task, "etl", "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", NOW, attempts=(launched,))
+    LedgerRecoveries(table, _Clock(), "123456789012", "eu-west-1").save(recovery)
+    LedgerBreakers(table, _Clock()).save(recovery.cluster, "etl", Breaker(failures=1))
+
+
+def _write_troubles(table: Table) -> None:
+    trouble = Trouble(ARN, "LOOP#ecs-svc/1").begun(NOW, ONCE, {})
+    LedgerTroubles(table, _Clock(), "123456789012", "eu-west-1").save(trouble)
+
+
+def _write_upkeep(table: Table) -> None:
+    cluster, task = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", "arn:aws:ecs:eu-west-1:123456789012:task/prod/r"
+    LedgerWatches(table, _Clock(), "123456789012", "eu-west-1").save(Watch("agent x", NOW))
+    LedgerDrains(table, _Clock()).save(Drains(cluster, {"i-1": NOW}))
+    LedgerRefused(table, _Clock()).put(RefusedLaunch(task, cluster, "etl", "events-rule/x", "AGENT", NOW))
 
 
 def _write_notices(table: Table) -> None:
@@ -210,7 +252,9 @@ def test_every_item_of_the_ledger_is_documented_with_its_members_and_time() -> N
         assert len(matching) == 1, key
         members, kept = matching[0]
         assert item.keys() - {"pk", "sk", "schema", "expires"} == members, key
-        assert _kept(item) == kept or ("expires" not in item and kept in ("while it follows", "until lifted")), key
+        assert _kept(item) == kept or (
+            "expires" not in item and kept in ("while it follows", "while it is open", "until lifted")
+        ), key
         seen.append(key)
     assert len(seen) == len(documented()) - 1  # the pause is set by people and only read
 
@@ -236,6 +280,26 @@ def test_every_alarm_is_listed() -> None:
     assert {code(row[0]) for row in rows(page("docs/operations.md"), "## Alarms")} == alarms
 
 
+def _words(pattern: str, *folders: str) -> set[str]:
+    """What a pattern finds in the sources of the product."""
+    sources = [file for folder in folders for file in (ROOT / "layers/longshore/longshore" / folder).glob("*.py")]
+    assert sources
+    return {found for file in sources for found in re.findall(pattern, file.read_text(encoding="utf-8"), re.S)}
+
+
+def test_every_reason_of_a_failed_channel_says_what_to_do() -> None:
+    table = rows(page("docs/operations.md").split("## Notices\n", 1)[1], "on dead letters:\n")
+    listed = {reason for row in table for reason in re.findall(r"`([\w-]+)`", row[0])}
+    reasons = _words(r'DeliveryError\(\s*"([\w-]+)"', "channels", "aws") | set(topic._REFUSALS.values())
+    reasons |= _words(r'_INVALID_KEY: Final = "([\w-]+)"', "channels")
+    reasons |= _words(r'give_up\([^)]*?"([a-z-]+)"', "notify") | {UNHEARD}
+    errors = (AccessDeniedError(), ConfigurationError("", ""), UpstreamError(), AmbiguousError(), ThrottledError())
+    reasons |= {reason_of(error) for error in (*errors, ValueError())}
+    assert len(reasons) > 15
+    assert reasons <= listed, reasons - listed
+    assert all(len(row) == 2 and len(row[1].strip(" |")) > 10 for row in table)
+
+
 def test_resources_and_outputs_that_commands_name_exist() -> None:
     text = page("docs/operations.md")
     assert set(re.findall(r"\$\(output (\w+)\)", text)) <= TEMPLATE["Outputs"].keys()
@@ -259,6 +323,22 @@ def test_items_that_operators_write_are_read_by_the_stores() -> None:
     assert held == Hold("incident 4711", "alice", NOW, NOW + timedelta(days=1))
     assert held.stands(NOW)
     assert LedgerSwitches(Table(_Recorder(pause), "ledger"), "123456789012", "eu-west-1").paused() == "incident 4711"
+
+
+# -- notify.md ------------------------------------------------------------------------------------------------------
+
+
+def test_the_channels_and_routes_that_are_shown_are_a_good_configuration(tmp_path: Path) -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", page("docs/notify.md"), re.S)
+    file = tmp_path / "longshore.yaml"
+    file.write_text("".join(shown), encoding="utf-8")
+    assert len(shown) == 2
+    assert check(file) == []
+
+
+def test_the_bundle_has_the_channel_that_its_test_names() -> None:
+    name, file = re.findall(r"longshore notify test (\w+) --config (\S+)", page("docs/notify.md"))[0]
+    assert name in read_routing(compile_config(ROOT / file), Destination(FALLBACK, "sns")).destinations
 
 
 # -- iam.md ---------------------------------------------------------------------------------------------------------

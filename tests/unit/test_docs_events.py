@@ -7,15 +7,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from longshore.aws.bus import Bus
 from longshore.decisions import Reason, Verdict
+from longshore.envelopes import SOURCE
 from longshore.errors import AccessDeniedError, ConfigurationError, UnsupportedError
-from longshore.events import SOURCE, Event, Kind
+from longshore.events import Event, Kind
 from longshore.mirror.errors import IntegrityError
 from longshore.notify.telling import Teller
 from longshore.ports import Good
@@ -24,7 +25,11 @@ from longshore_local.patterns import compile_pattern
 from tests.mirrors_world import MirrorWorld
 from tests.mirrors_world import digest as mirrored
 from tests.notify_world import MemoryThreads
+from tests.recover_stories import STORIES as RECOVER_STORIES
 from tests.world import WEB, World, digest, one_service
+
+if TYPE_CHECKING:
+    from tests.recover_world import RecoverWorld
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
@@ -43,6 +48,7 @@ def published_kinds() -> set[Kind]:
     package = ROOT / "layers" / "longshore" / "longshore"
     sources = [
         *(package / "redeploy").glob("*.py"),
+        *(package / "recover").glob("*.py"),
         package / "notify" / "telling.py",
         package / "mirror" / "telling.py",
     ]
@@ -267,7 +273,8 @@ def mirror_observed() -> MirrorWorld:
     return world
 
 
-STORIES: tuple[Callable[[], World | MirrorWorld], ...] = (
+STORIES: tuple[Callable[[], World | RecoverWorld | MirrorWorld], ...] = (
+    *RECOVER_STORIES,
     planned,
     held,
     never_whole,
@@ -303,10 +310,10 @@ class _Entries:
         return {}
 
 
-def on_the_bus(world: World | MirrorWorld) -> list[tuple[Kind, dict[str, Any]]]:
+def on_the_bus(world: World | RecoverWorld | MirrorWorld) -> list[tuple[Kind, dict[str, Any]]]:
     """What a rule on the bus would see of all that was announced."""
     entries = _Entries()
-    Bus(entries, "longshore", world.clock).publish(world.publisher.published)
+    Bus(lambda: entries, "longshore", world.clock).publish(world.publisher.published)
     return [(Kind(entry["DetailType"]), json.loads(entry["Detail"])) for entry in entries.put]
 
 
@@ -314,7 +321,7 @@ def on_the_bus(world: World | MirrorWorld) -> list[tuple[Kind, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_what_is_announced_holds_the_schema(story: Callable[[], World | MirrorWorld]) -> None:
+def test_what_is_announced_holds_the_schema(story: Callable[[], World | RecoverWorld | MirrorWorld]) -> None:
     told = on_the_bus(story())
     assert told
     assert [(kind.value, found) for kind, detail in told if (found := problems(kind, detail))] == []
@@ -348,6 +355,46 @@ def test_the_sample_holds_the_schema(kind: Kind) -> None:
     assert sample["resources"] == [arn for arn in [sample["detail"]["workload"]] if arn]
     assert problems(kind, sample["detail"]) == []
     Draft202012Validator.check_schema(schema_of(kind))
+
+
+def test_a_later_stage_has_a_sample_and_its_own_members() -> None:
+    sample = json.loads((SAMPLES / "longshore" / "deployment-started-soaking.json").read_text(encoding="utf-8"))
+    soaking = sample["detail"]
+    assert (sample["detail-type"], soaking["stage"]) == (Kind.DEPLOYMENT_STARTED.value, "soaking")
+    assert problems(Kind.DEPLOYMENT_STARTED, soaking) == []
+    for member in ("soaks_until", "began"):
+        assert problems(Kind.DEPLOYMENT_STARTED, {k: v for k, v in soaking.items() if k != member})
+    assert problems(Kind.DEPLOYMENT_STARTED, {**soaking, "stage": "rolling"})
+    told = {d["stage"] for story in STORIES for kind, d in on_the_bus(story()) if kind is Kind.DEPLOYMENT_STARTED}
+    assert told == {"rolling", "soaking"}
+
+
+OTHERS = ("task-failed-left-alone", "task-failed-observed", "crash-loop-opened-family")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_further_samples_hold_the_schema_of_their_kind(name: str) -> None:
+    sample = json.loads((SAMPLES / "longshore" / f"{name}.json").read_text(encoding="utf-8"))
+    assert problems(Kind(sample["detail-type"]), sample["detail"]) == []
+
+
+def test_every_reason_and_class_of_recover_is_explained() -> None:
+    """In its page, by code; what was told in the stories and in the samples."""
+    page = (ROOT / "docs" / "recover.md").read_text(encoding="utf-8")
+    told = [each for story in RECOVER_STORIES for each in on_the_bus(story())]
+    rows = set(re.findall(r"^\| `?([A-Za-z0-9-]+)`? \| ", page, re.M))
+    own = {"launched", "recovered"}  # of `Task Replaced` and `Crash Loop Resolved`, which their schemas list
+    for kind, detail in told:
+        if kind is not Kind.REDEPLOY_REQUESTED:
+            assert detail["reason"] in rows | own, (kind, detail["reason"])
+            assert detail.get("class", "Z") in rows, (kind, detail["class"])
+
+
+def test_samples_of_one_incident_share_its_root() -> None:
+    names = ("task-failed", "task-replaced", "task-given-up")
+    samples = [json.loads((SAMPLES / "longshore" / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+    assert len({sample["detail"]["root_task"] for sample in samples}) == 1
+    assert sorted(samples, key=lambda sample: str(sample["time"])) == samples
 
 
 def test_a_schema_refuses_what_the_page_rules_out() -> None:

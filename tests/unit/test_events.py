@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from longshore.envelopes import DEFERRAL
 from longshore.errors import BadEventError
 from longshore.events import (
-    DEFERRAL,
     Cause,
     DeploymentChanged,
     Event,

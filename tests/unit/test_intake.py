@@ -7,14 +7,16 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
+from longshore.envelopes import DEFERRAL
 from longshore.errors import AccessDeniedError, ThrottledError
-from longshore.events import DEFERRAL, Event, Kind
+from longshore.events import Event, Kind
 from longshore.intake import Intake
 from longshore.outcomes import Outcome
 from tests.fakes import FakeClock, FakePostponer
@@ -40,13 +42,22 @@ class Taking:
     handle: Callable[[Event], list[Outcome]] = lambda event: []
     context: Context = field(default_factory=Context)
     seen: list[Event] = field(default_factory=list)
+    time_needed: timedelta = timedelta(seconds=20)
 
     def __post_init__(self) -> None:
         self.stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
         self.clock, self.postponer = FakeClock(), FakePostponer()
         logger = Logger(service=f"intake-{next(_NUMBERS)}", stream=self.stream)
         self.metrics = AmazonCloudWatchEMFProvider(namespace="Longshore", metric_set={}, dimension_set={})
-        self._intake = Intake(Event.parse, self._note, self.postponer, self.clock, logger, self.metrics)  # type: ignore[arg-type]
+        self._intake = Intake(
+            Event.parse,
+            self._note,
+            self.postponer,
+            self.clock,
+            logger,
+            self.metrics,  # type: ignore[arg-type]
+            self.time_needed,
+        )
 
     def _note(self, event: Event) -> list[Outcome]:
         self.seen.append(event)
@@ -129,6 +140,26 @@ def test_with_little_time_left_a_message_is_put_back_without_failing() -> None:
     assert taking.take(watch()) == []
     assert taking.seen == []
     assert taking.postponer.waiting == [(taking.clock.now(), json.loads(watch()))]
+
+
+def test_how_much_time_is_needed_is_for_each_function_to_say() -> None:
+    taking = Taking(context=Context(remaining=59_999), time_needed=timedelta(seconds=60))
+    taking.take(watch())
+    assert (taking.seen, len(taking.postponer.waiting)) == ([], 1)
+    taking.context.remaining = 60_000
+    taking.take(watch())
+    assert len(taking.seen) == 1
+
+
+def test_a_bad_event_is_logged_without_its_secrets() -> None:
+    token = "xoxb-" + "123456789012-abcdefABCDEF"
+    taking = Taking()
+    bodies = [json.dumps({"password": token}), token, f'{{"id": "{token}"', "x" * 490 + token, watch(region=token)]
+    bodies.append(watch(**{"detail-type": token}))
+    taking.take(*bodies)
+    assert taking.counted["BadEvents"] >= len(bodies) - 1
+    taking.stream.seek(0)
+    assert token[:12] not in taking.stream.read()
 
 
 def test_what_is_put_back_keeps_how_long_it_has_waited() -> None:

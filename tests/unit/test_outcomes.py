@@ -39,6 +39,7 @@ def test_what_is_about_no_workload_names_no_resource() -> None:
 def test_a_metric_grows_by_the_count() -> None:
     assert Outcome("skip", "swept", "event-1", kind=Kind.EVENTS_MISSED, detail={"count": 3}).count == 3
     assert Outcome("skip", "downgrade", "event-1").count == 1
+    assert Outcome("notify", "crash-loop", "event-1", kind=Kind.CRASH_LOOP_OPENED, detail={"count": 3}).count == 1
 
 
 def test_announcements_keep_their_order() -> None:

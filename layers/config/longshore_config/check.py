@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from longshore_config.document import Document, KeyPath, Problem, dotted, read_document
+from longshore_config.document import Document, KeyPath, Problem, dotted, is_confidential, read_document
 from longshore_config.mirroring import mirror_problems
+from longshore_config.retries import retry_problems
 from longshore_config.routing import routing_problems
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check(path: Path) -> list[Problem]:
 def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     """The file's content as plain data, without empty sections, and its problems. Raises OSError for no such file."""
     document = read_document(path.read_bytes())
-    for rules in (_schema_problems, _policy_problems, mirror_problems, routing_problems):
+    for rules in (_schema_problems, _policy_problems, mirror_problems, routing_problems, retry_problems):
         if not document.problems:
             document.problems += rules(document)
     if document.problems:
@@ -97,7 +98,12 @@ def _problems(error: ValidationError, document: Document) -> Iterator[Problem]:
             yield _problem(document, path, f"the key {key} is missing", fix)
     else:
         fix = _rule(error).get("description", "")
-        yield _problem(document, path, _message(error, document.written.get(path)), fix)
+        yield _problem(document, path, _message(error, _shown(document, path)), fix)
+
+
+def _shown(document: Document, path: KeyPath) -> str | None:
+    """How a value was written; None for what may be a secret in the wrong place, which no log of a build may keep."""
+    return None if is_confidential(path) else document.written.get(path)
 
 
 def _rule(error: ValidationError) -> Mapping[str, Any]:
@@ -128,7 +134,7 @@ _MESSAGES: dict[str, Callable[[Any, str], str]] = {
 
 
 def _message(error: ValidationError, written: str | None) -> str:
-    text = f"'{written}'" if isinstance(error.instance, str) else str(written)
+    text = "it" if written is None else f"'{written}'" if isinstance(error.instance, str) else written
     value = _rule(error).get(str(error.validator))
     if error.validator == "type":
         wanted = [value] if isinstance(value, str) else value or []

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from longshore_config.check import read
+from longshore_config.durations import seconds
+from longshore_config.retries import compiled_retries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from longshore_config.document import Problem
 
 DURATIONS = {"soak", "timeout", "cooldown"}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class InvalidConfigError(Exception):
@@ -39,17 +40,14 @@ def compile_config(path: Path) -> dict[str, Any]:
         _count_seconds(mirror, "every")
         _count_seconds(mirror.get("tags", {}), "min_age")
         _count_seconds(mirror.get("prune", {}), "after")
+    if "recover" in config:
+        config["recover"] = compiled_retries(config["recover"])
     return config
 
 
 def _count_seconds(members: dict[str, Any], key: str) -> None:
     if key in members:
         members[key] = seconds(members[key])
-
-
-def seconds(duration: int | str) -> int:
-    """A duration of the schema, ``90``, ``90s``, ``5m``, ``2h``, ``1d`` or ``2w``, in seconds."""
-    return duration if isinstance(duration, int) else int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
 def canonical(config: dict[str, Any]) -> str:

@@ -24,6 +24,8 @@ _REINTERPRETED = {
     "timestamp": "a date",
 }
 _PREFIX = "tag:yaml.org,2002:"
+_PLAIN = frozenset({"type", "lang", "region"})
+"""Of a channel: what is one of a few words."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,6 +66,11 @@ class Document:
 
 class _TooManyNodesError(Exception):
     pass
+
+
+def is_confidential(path: KeyPath) -> bool:
+    """Whether a value may be a token or a signed address that belongs into a secret: then it is shown to nobody."""
+    return path[:1] == ("channels",) and path[-1] not in _PLAIN
 
 
 def dotted(path: KeyPath) -> str:
@@ -172,6 +179,8 @@ class _Reader:
                 return text.lower() == "true"
             case "int" if _WHOLE_NUMBER.fullmatch(text):
                 return int(text)
+        if kind in _REINTERPRETED and is_confidential(path):
+            return self._refuse(path, f"YAML reads it as {_REINTERPRETED[kind]}", "quote it")
         if kind in _REINTERPRETED:
             return self._refuse(path, f"YAML reads {text} as {_REINTERPRETED[kind]}", f"quote it: '{text}'")
         return self._refuse(path, f"the YAML tag {node.tag} is not understood", "remove it, or quote the text")

@@ -7,23 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from longshore.envelopes import Envelope, optional_text, text
 from longshore.errors import BadEventError
 from longshore.images import Digest, Repository, is_digest, is_repository_name, is_tag
 
-SOURCE = "longshore"
-REPLAY_SOURCE = "longshore.replay"
-DEFERRAL = "longshore-deferral"
-"""The member of a message that Longshore adds when it sends itself a later copy."""
-
-_MOST_DEFERRALS = 1_000_000
-
-_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
-_REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d{1,2}", re.ASCII)
 _SERVICE_ARN = re.compile(
     r"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]{4,32}):(?P<account>\d{12}):service/"
     r"(?P<cluster>[A-Za-z0-9_-]{1,255})/(?P<name>[A-Za-z0-9_-]{1,255})",
@@ -144,42 +135,17 @@ class Irrelevant(NamedTuple):
 Fact = ImageMoved | WorkloadTagged | DeploymentChanged | RedeployRequested | SweepDue | WatchDue | Irrelevant
 
 
-class Deferral(NamedTuple):
-    """That a message is a later copy: since when it may be acted on, how often it was put off, and why."""
-
-    not_before: datetime
-    deferrals: int
-    reason: str
-    first: datetime
-
-
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An event with its envelope checked. `id` correlates everything that follows from it."""
+class Event(Envelope):
+    """An event that redeploy or the watch reads, with what it says."""
 
-    id: str
-    account: str
-    region: str
-    time: datetime
     fact: Fact
-    deferral: Deferral | None = None
-    body: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, body: object) -> Event:
         """Reads an EventBridge envelope. Raises BadEventError with the path of the first offending field."""
-        envelope = _object(body, "event")
-        identity = _text(envelope, "id", limit=256)
-        account = _matching(envelope, "account", _ACCOUNT, "must be a 12-digit account id")
-        region = _matching(envelope, "region", _REGION, "must be a Region name")
-        time = parse_time(_text(envelope, "time", limit=64), "time")
-        kind = _text(envelope, "detail-type", limit=128)
-        reader = _READERS.get(kind)
-        if reader is None:
-            raise BadEventError("detail-type", f"{kind[:64]!r} is none that Longshore reads")
-        detail = _object(envelope.get("detail"), "detail")
-        fact = reader(_Envelope(account, region, _resources(envelope)), detail)
-        return cls(identity, account, region, time, fact, _deferral(envelope), envelope)
+        envelope = Envelope.read(body, _READERS)
+        return cls(**envelope.members(), fact=_READERS[envelope.kind](envelope, envelope.detail))
 
     @property
     def correlation(self) -> str:
@@ -190,52 +156,6 @@ class Event:
         asked = self.fact if isinstance(self.fact, RedeployRequested) and self.fact.reason != PENDING else None
         return (asked.correlation if asked else "") or self.id
 
-    def message(self, kind: str, detail: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        """A message to Longshore itself, shaped as an event, with this event's correlation as its id."""
-        return {
-            "version": "0",
-            "id": self.correlation,
-            "detail-type": kind,
-            "source": SOURCE,
-            "account": self.account,
-            "region": self.region,
-            "time": now.isoformat(),
-            "resources": [],
-            "detail": dict(detail),
-        }
-
-    def deferred(self, until: datetime, reason: str, now: datetime) -> Mapping[str, Any]:
-        """The body of a later copy of this event."""
-        before = self.waited(reason)
-        return {
-            **self.body,
-            DEFERRAL: {
-                "not_before": until.isoformat(),
-                "deferrals": before.deferrals + 1 if before else 1,
-                "reason": reason,
-                "first": (before.first if before else now).isoformat(),
-            },
-        }
-
-    def waited(self, reason: str) -> Deferral | None:
-        """The waiting for `reason` so far; what was waited for another one does not count."""
-        return self.deferral if self.deferral and self.deferral.reason == reason else None
-
-
-class _Envelope(NamedTuple):
-    account: str
-    region: str
-    resources: tuple[str, ...]
-
-
-def parse_time(text: str, where: str) -> datetime:
-    """An ISO 8601 time as an aware UTC datetime. Raises BadEventError."""
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadEventError(where, f"{text[:64]!r} is not an ISO 8601 time") from None
-
 
 def ecs_service(arn: str) -> tuple[str, str, str, str]:
     """(account, region, cluster, name) of an ECS service ARN in the long form. Raises ValueError."""
@@ -245,79 +165,28 @@ def ecs_service(arn: str) -> tuple[str, str, str, str]:
     return match["account"], match["region"], match["cluster"], match["name"]
 
 
-def _object(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise BadEventError(where, f"must be an object, not {type(value).__name__}")
-    return value
-
-
-def _text(container: Mapping[str, Any], key: str, *, where: str = "", limit: int = 1024) -> str:
-    value = container.get(key)
-    path = f"{where}.{key}" if where else key
-    if not isinstance(value, str) or not value:
-        raise BadEventError(path, "must be a string that is not empty" if key in container else "is missing")
-    if len(value) > limit:
-        raise BadEventError(path, f"is longer than {limit} characters")
-    if not value.isprintable():  # lone surrogates too, which no AWS API and no log takes
-        raise BadEventError(path, "has characters that cannot be printed")
-    return value
-
-
-def _optional(container: Mapping[str, Any], key: str, where: str) -> str | None:
-    return None if container.get(key) is None else _text(container, key, where=where)
-
-
-def _matching(container: Mapping[str, Any], key: str, pattern: re.Pattern[str], problem: str) -> str:
-    value = _text(container, key, limit=64)
-    if pattern.fullmatch(value) is None:
-        raise BadEventError(key, problem)
-    return value
-
-
-def _resources(envelope: Mapping[str, Any]) -> tuple[str, ...]:
-    resources = envelope.get("resources", [])
-    if not isinstance(resources, list) or not all(isinstance(item, str) for item in resources):
-        raise BadEventError("resources", "must be a list of strings")
-    return tuple(resources)
-
-
-def _deferral(envelope: Mapping[str, Any]) -> Deferral | None:
-    if DEFERRAL not in envelope:
-        return None
-    value = _object(envelope[DEFERRAL], DEFERRAL)
-    count = value.get("deferrals")
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= _MOST_DEFERRALS:
-        raise BadEventError(f"{DEFERRAL}.deferrals", "must be a number of times")
-    return Deferral(
-        parse_time(_text(value, "not_before", where=DEFERRAL), f"{DEFERRAL}.not_before"),
-        count,
-        _text(value, "reason", where=DEFERRAL),
-        parse_time(_text(value, "first", where=DEFERRAL), f"{DEFERRAL}.first"),
-    )
-
-
-def _repository(envelope: _Envelope, detail: Mapping[str, Any]) -> Repository:
-    name = _text(detail, "repository-name", where="detail", limit=256)
+def _repository(envelope: Envelope, detail: Mapping[str, Any]) -> Repository:
+    name = text(detail, "repository-name", where="detail", limit=256)
     if not is_repository_name(name):
         raise BadEventError("detail.repository-name", f"{name[:64]!r} cannot name an ECR repository")
     return Repository(envelope.account, envelope.region, name)
 
 
-def _moved(envelope: _Envelope, detail: Mapping[str, Any], cause: Cause) -> ImageMoved:
-    tag, digest = _optional(detail, "image-tag", "detail"), _optional(detail, "image-digest", "detail")
+def _moved(envelope: Envelope, detail: Mapping[str, Any], cause: Cause) -> ImageMoved:
+    tag, digest = optional_text(detail, "image-tag", "detail"), optional_text(detail, "image-digest", "detail")
     if tag is not None and not is_tag(tag):
         raise BadEventError("detail.image-tag", f"{tag[:64]!r} cannot be a tag")
     if digest is not None and not is_digest(digest):
         raise BadEventError("detail.image-digest", f"{digest[:80]!r} is not a sha256 digest")
     if tag is None and digest is None:
         raise BadEventError("detail.image-digest", "is missing, and so is image-tag")
-    media, artifact = (_optional(detail, f"{kind}-media-type", "detail") for kind in ("manifest", "artifact"))
+    media, artifact = (optional_text(detail, f"{kind}-media-type", "detail") for kind in ("manifest", "artifact"))
     return ImageMoved(_repository(envelope, detail), tag, digest, media, artifact, cause)
 
 
-def _image_action(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
-    action = _text(detail, "action-type", where="detail")
-    if _text(detail, "result", where="detail") != "SUCCESS":
+def _image_action(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    action = text(detail, "action-type", where="detail")
+    if text(detail, "result", where="detail") != "SUCCESS":
         return Irrelevant("the action did not succeed")
     if action == "PUSH":
         return _moved(envelope, detail, Cause.PUSH)
@@ -327,19 +196,19 @@ def _image_action(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
     return Irrelevant(f"{action[:64]} makes no image available")
 
 
-def _replication(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
-    if _text(detail, "result", where="detail") != "SUCCESS":
+def _replication(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    if text(detail, "result", where="detail") != "SUCCESS":
         return Irrelevant("the replication did not succeed")
     return _moved(envelope, detail, Cause.REPLICATION)
 
 
-def _pull_through(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
-    if _text(detail, "sync-status", where="detail") != "SUCCESS":
+def _pull_through(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    if text(detail, "sync-status", where="detail") != "SUCCESS":
         return Irrelevant("the upstream could not be synchronised")
     return _moved(envelope, detail, Cause.PULL_THROUGH_CACHE)
 
 
-def _service_arn(envelope: _Envelope) -> str | None:
+def _service_arn(envelope: Envelope) -> str | None:
     if not envelope.resources:
         raise BadEventError("resources", "must name the service")
     arn = envelope.resources[0]
@@ -350,40 +219,40 @@ def _service_arn(envelope: _Envelope) -> str | None:
     raise BadEventError("resources[0]", f"{arn[:128]!r} is not an ECS service ARN")
 
 
-def _tag_change(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
+def _tag_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     if (detail.get("service"), detail.get("resource-type")) != ("ecs", "service"):
         return Irrelevant("not an ECS service")
     arn = _service_arn(envelope)
     return WorkloadTagged(arn) if arn else Irrelevant("the service's ARN does not tell its cluster")
 
 
-def _deployment_change(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
-    name = _text(detail, "eventName", where="detail", limit=128)
+def _deployment_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    name = text(detail, "eventName", where="detail", limit=128)
     arn = _service_arn(envelope)
     return DeploymentChanged(arn, name) if arn else Irrelevant("the service's ARN does not tell its cluster")
 
 
 def _workload(detail: Mapping[str, Any]) -> str:
-    arn = _text(detail, "workload", where="detail")
+    arn = text(detail, "workload", where="detail")
     if not _SERVICE_ARN.fullmatch(arn):
         raise BadEventError("detail.workload", f"{arn[:128]!r} is not the ARN of a workload")
     return arn
 
 
-def _requested(_: _Envelope, detail: Mapping[str, Any]) -> Fact:
-    correlation = _optional(detail, "correlation", "detail") or ""
-    return RedeployRequested(_workload(detail), _text(detail, "reason", where="detail", limit=256), correlation)
+def _requested(_: Envelope, detail: Mapping[str, Any]) -> Fact:
+    correlation = optional_text(detail, "correlation", "detail") or ""
+    return RedeployRequested(_workload(detail), text(detail, "reason", where="detail", limit=256), correlation)
 
 
-def _watch(_: _Envelope, detail: Mapping[str, Any]) -> Fact:
+def _watch(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     return WatchDue(_workload(detail))
 
 
-def _stack_deployed(_: _Envelope, __: Mapping[str, Any]) -> Fact:
+def _stack_deployed(_: Envelope, __: Mapping[str, Any]) -> Fact:
     return SweepDue()  # a new stack knows no workload yet, an updated one may have missed events
 
 
-def _sweep(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
+def _sweep(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     arns = detail.get("workloads", [])
     if not isinstance(arns, list) or not all(isinstance(a, str) and _SERVICE_ARN.fullmatch(a) for a in arns):
         raise BadEventError("detail.workloads", "must be a list of ECS service ARNs")
@@ -391,7 +260,7 @@ def _sweep(envelope: _Envelope, detail: Mapping[str, Any]) -> Fact:
     return SweepDue(tuple(arns), repository)
 
 
-_READERS: Mapping[str, Callable[[_Envelope, Mapping[str, Any]], Fact]] = {
+_READERS: Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]] = {
     "ECR Image Action": _image_action,
     "ECR Replication Action": _replication,
     "ECR Pull Through Cache Action": _pull_through,

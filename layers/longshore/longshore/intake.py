@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from longshore.errors import BadEventError
+from longshore.redaction import redact
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from longshore.outcomes import Outcome
     from longshore.ports import Clock, Postponer
 
-_TIME_NEEDED_MS = 20_000
-"""With less time left than this, a message is put back as a new copy, which costs it no receive (design 4)."""
+_TIME_NEEDED = timedelta(seconds=20)
+_SHOWN = 500
 
 
 class Message(Protocol):
@@ -49,14 +51,20 @@ class Intake(Generic[Read]):
         clock: Clock,
         logger: Logger,
         metrics: Metrics,
+        time_needed: timedelta = _TIME_NEEDED,
     ) -> None:
-        """`parse` raises BadEventError for a message that names nothing usable."""
+        """`parse` raises BadEventError for a message that names nothing usable.
+
+        `time_needed` is the longest that `handle` may take: with less time left before the function's timeout, a
+        message is put back as a new copy, which costs it no receive (design 4).
+        """
         self._parse = parse
         self._handle = handle
         self._postponer = postponer
         self._clock = clock
         self._logger = logger
         self._metrics = metrics
+        self._time_needed_ms = time_needed / timedelta(milliseconds=1)
 
     def take(self, batch: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Handles every record; answers the ids of those that must be tried again."""
@@ -77,12 +85,12 @@ class Intake(Generic[Read]):
             body = _body(text)
             event = self._parse(body)
         except BadEventError as error:
-            self._logger.error(
-                f"BadEventError: {error}", extra={"field": error.field, "problem": error.problem, "event": text[:500]}
-            )
+            told = {"field": error.field, "problem": error.problem, "event": text}
+            extra = {name: redact(each).text[:_SHOWN] for name, each in told.items()}
+            self._logger.error(f"BadEventError: {extra['field']}: {extra['problem']}", extra=extra)
             self._metrics.add_metric("BadEvents", MetricUnit.Count, 1)
             return
-        if context.get_remaining_time_in_millis() < _TIME_NEEDED_MS:
+        if context.get_remaining_time_in_millis() < self._time_needed_ms:
             self._postponer.postpone(event.body, self._clock.now())
             return
         self._logger.append_keys(correlation_id=event.correlation)

@@ -59,13 +59,14 @@ class Text:
 class Fact:
     """One labelled value: the label is a key of the catalogue, the value raw text.
 
-    `code` asks for a fixed-width face, `short` allows two to a line.
+    `code` asks for a fixed-width face, `short` allows two to a line. `args` fill in a value that is itself an entry.
     """
 
     label: str
     value: str
     code: bool = False
     short: bool = True
+    args: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class Link(NamedTuple):
@@ -82,7 +83,8 @@ class Notice:
     `id` is the event's, so that a second delivery is recognised; `thread` names the incident that notices share;
     `order` places the notice in its thread. `subject` is the name of what it is about. `team` and `channel` come from
     the workload's tags `longshore:team` and `longshore:channel`. `details` are lines of the thread, `log_tail` is
-    redacted already, and `event` is the whole event as it came, for webhooks.
+    redacted already, and `event` is the whole event as it came, for webhooks. `stage` is how far its kind has come,
+    where a kind is told more than once: a deployment that started is `soaking` later.
     """
 
     id: str
@@ -105,3 +107,4 @@ class Notice:
     log_tail: str | None
     correlation: str
     event: Mapping[str, Any] = field(hash=False)
+    stage: str = ""

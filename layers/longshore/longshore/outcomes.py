@@ -31,8 +31,8 @@ class Outcome:
 
     @property
     def count(self) -> int:
-        """How much the metric grows by it."""
-        return int(self.detail.get("count", 1))
+        """How much the metric grows by it: by each event that was missed, else by one."""
+        return int(self.detail.get("count", 1)) if self.kind is Kind.EVENTS_MISSED else 1
 
     def to_log(self) -> dict[str, Any]:
         """The members of its log line."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from longshore.aws.bus import Bus
 from longshore.aws.clock import SystemClock
-from longshore.aws.ecs import EcsServices, TaskDefinitions
-from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords, LedgerSwitches
 from longshore.aws.queue import QueuePostponer
 from longshore.aws.session import client, forget_clients, uncollected
+from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.intake import Intake
 from longshore.settings import Mode, Settings, load_config
@@ -23,23 +22,39 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from longshore.aws.ecr import EcrRegistry
+    from longshore.aws.ecs import EcsServices
     from longshore.aws.places import Credential
     from longshore.channels.http import Http
     from longshore.events import Event
     from longshore.mirror.messages import Message as MirrorMessage
     from longshore.mirror.ports import Side
     from longshore.mirror.service import Mirrorer
+    from longshore.notify.delivery import Delivery
+    from longshore.notify.fanout import Ports as NotifyPorts
     from longshore.notify.messages import Message
     from longshore.notify.ports import Channel, Secrets
     from longshore.notify.routes import Destination
     from longshore.notify.service import Notifier
+    from longshore.notify.telling import Teller
+    from longshore.notify.threads import Thread
     from longshore.outcomes import Outcome
     from longshore.ports import Clock
+    from longshore.recover.facts import Fact
+    from longshore.recover.hosts import HostPorts
+    from longshore.recover.platform import Platform
+    from longshore.recover.ports import Ports as RecoverPorts
+    from longshore.recover.reading import Message as RecoverMessage
+    from longshore.recover.service import Recoverer
+    from longshore.recover.service_ports import ServicePorts
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
     from longshore.registries.auth import Login
     from longshore.registries.client import DistributionRegistry
+
+_TELLING: Final = timedelta(seconds=75)
+"""One message of notify: 20 s in which steps begin, the longest of them (two requests, twice when the secret has
+rotated, 10 s each), and the ledger."""
 
 _clock: Clock = SystemClock()
 _connections: list[DistributionRegistry] = []
@@ -56,7 +71,8 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    for built in (settings, table, ecs_services, registry, bus, ports, redeployer, watcher, notifier, _secrets, _http):
+    shared = (settings, table, ecs_services, registry, bus, ports, _secrets, _http)
+    for built in (*shared, redeployer, watcher, recoverer, notifier):
         built.cache_clear()
     mirrorer.cache_clear()
     while _connections:
@@ -78,6 +94,8 @@ def table() -> Table:
 @cache
 def ecs_services() -> EcsServices:
     """The platform and discovery of ECS services."""
+    from longshore.aws.ecs import EcsServices, TaskDefinitions
+
     ecs = client("ecs")
     return EcsServices(ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(ecs))
 
@@ -93,7 +111,7 @@ def registry() -> EcrRegistry:
 @cache
 def bus() -> Bus:
     """Longshore's own bus."""
-    return Bus(client("events"), settings().bus, _clock)
+    return Bus(lambda: client("events"), settings().bus, _clock)
 
 
 def intake(handle: Callable[[Event], list[Outcome]], logger: Logger, metrics: Metrics) -> Intake[Event]:
@@ -107,7 +125,14 @@ def notices(logger: Logger, metrics: Metrics) -> Intake[Message]:
     """What takes batches of Longshore's own events from the queue of notify."""
     from longshore.notify.messages import Message
 
-    return Intake(Message.parse, notifier().handle, _own_queue(), _clock, logger, metrics)
+    return Intake(Message.parse, notifier().handle, _own_queue(), _clock, logger, metrics, _TELLING)
+
+
+def recoveries(logger: Logger, metrics: Metrics) -> Intake[RecoverMessage]:
+    """What takes batches of the events that recover looks at."""
+    from longshore.recover.reading import Message
+
+    return Intake(Message.parse, recoverer().handle, _own_queue(), _clock, logger, metrics)
 
 
 def _own_queue() -> QueuePostponer:
@@ -130,6 +155,7 @@ def _postponer(url: str, arn: str) -> QueuePostponer:
 @cache
 def ports() -> Ports:
     """Everything that redeploy needs, on the environment's own queues."""
+    from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
     from longshore.redeploy.ports import Ports
 
     stack = settings()
@@ -164,6 +190,7 @@ def redeployer() -> Redeployer:
 @uncollected()
 def watcher() -> Watcher:
     """The use case of `functions/watch.py`."""
+    from longshore.aws.ledger import LedgerIndex, LedgerRecords
     from longshore.redeploy.watch import Watcher
 
     return Watcher(
@@ -173,6 +200,108 @@ def watcher() -> Watcher:
         reminder=_own_queue(),
         publisher=bus(),
         clock=_clock,
+    )
+
+
+@cache
+@uncollected()
+def recoverer() -> Recoverer:
+    """The use case of `functions/recover.py`."""
+    from longshore.aws.watched import LedgerRefused
+    from longshore.recover.care import recoverer as whole
+    from longshore.recover.facts import UNDER_TASKS
+    from longshore.recover.incidents import Rules
+    from longshore.recover.loop_policy import read_crash_loop_policy
+    from longshore.recover.refused_tasks import with_refused
+    from longshore.recover.rules import read_retry_policy
+
+    stack = settings()
+    section = load_config(stack.config).get("recover")
+    rules = Rules(read_retry_policy(section), stack.mode, stack.passable_role_arns)
+    refused = LedgerRefused(table(), _clock)
+    ports = with_refused(_recover_ports(), refused)
+
+    @cache
+    def platform() -> Platform:
+        from longshore.recover.platform import Platform
+        from longshore.recover.upkeep_rules import read_upkeep_policy
+
+        return Platform(ports, _host_ports(), refused, rules, read_upkeep_policy(section))
+
+    def under_tasks(message: RecoverMessage, fact: Fact) -> list[Outcome]:
+        return platform().handlers[type(fact)](message, fact)
+
+    def stale_instances(message: RecoverMessage) -> list[Outcome]:
+        return platform().stale_instances.sweep(message)
+
+    return whole(
+        ports,
+        _service_ports(),
+        rules,
+        read_crash_loop_policy(section),
+        dict.fromkeys(UNDER_TASKS, under_tasks),
+        [stale_instances],
+    )
+
+
+def _host_ports() -> HostPorts:
+    from longshore.aws.instances import EcsInstances, Machines
+    from longshore.aws.service_discovery import CloudMap, EcsServiceFacts
+    from longshore.aws.watched import LedgerDrains, LedgerWatches
+    from longshore.recover.hosts import HostPorts
+
+    stack = settings()
+    ecs = client("ecs")
+    partition = stack.queue_arn.split(":")[1]
+    return HostPorts(
+        instances=EcsInstances(ecs),
+        hosts=Machines(lambda: client("ec2"), lambda: client("ssm")),
+        services=EcsServiceFacts(ecs),
+        registries=CloudMap(lambda: client("servicediscovery"), f"arn:{partition}:ecs:{stack.region}:{stack.account}"),
+        watches=LedgerWatches(table(), _clock, stack.account, stack.region),
+        drains=LedgerDrains(table(), _clock),
+    )
+
+
+def _service_ports() -> ServicePorts:
+    from longshore.aws.inventory import EcrImages, EcsInventory, EcsServiceStates
+    from longshore.aws.troubles import LedgerTroubles, LedgerWatched
+    from longshore.recover.service_ports import ServicePorts
+
+    stack = settings()
+    return ServicePorts(
+        services=EcsServiceStates(client("ecs")),
+        images=EcrImages(lambda: client("ecr")),
+        troubles=LedgerTroubles(table(), _clock, stack.account, stack.region),
+        inventory=EcsInventory(client("ecs")),
+        watched=LedgerWatched(table(), stack.account, stack.region),
+    )
+
+
+def _recover_ports() -> RecoverPorts:
+    from random import SystemRandom
+
+    from longshore.aws.launchers import Launchers
+    from longshore.aws.log_events import LogStreams
+    from longshore.aws.network import NetworkInterfaces
+    from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveries
+    from longshore.aws.tasks import EcsTasks
+    from longshore.recover.ports import Ports as RecoverPorts
+
+    stack = settings()
+    return RecoverPorts(
+        tasks=EcsTasks(client("ecs"), _clock),
+        network=NetworkInterfaces(lambda: client("ec2")),
+        launchers=Launchers(lambda: client("scheduler"), lambda: client("events")),
+        logs=LogStreams(lambda region: client("logs", region)),
+        recipes=LedgerRecipes(table(), _clock),
+        recoveries=LedgerRecoveries(table(), _clock, stack.account, stack.region),
+        breakers=LedgerBreakers(table(), _clock),
+        switches=LedgerSwitches(table(), stack.account, stack.region),
+        postponer=_own_queue(),
+        publisher=bus(),
+        clock=_clock,
+        chance=SystemRandom().random,
     )
 
 
@@ -196,10 +325,18 @@ def notifier() -> Notifier:
         switches=LedgerSwitches(table(), stack.account, stack.region),
         dead_letters=DeadLetterQueue(client("sqs"), stack.dead_letters_url),
         channels=_channels(),
-        subscribers=Subscribers(client("sns"), stack.fallback_topic_arn, _clock),
+        subscribers=Subscribers(lambda: client("sns"), stack.fallback_topic_arn, _clock),
         clock=_clock,
     )
-    return Notifier(needs, read_routing(load_config(stack.config), fallback), observe=stack.mode is Mode.OBSERVE)
+    routing = read_routing(load_config(stack.config), fallback)
+    return Notifier(needs, routing, _delivery, observe=stack.mode is Mode.OBSERVE)
+
+
+def _delivery(ports: NotifyPorts, teller: Teller, destination: Destination, thread: Thread, waited: str) -> Delivery:
+    """Rendering is loaded with the first delivery: what only fans out does without."""
+    from longshore.notify.delivery import delivery
+
+    return delivery(ports, teller, destination, thread, waited)
 
 
 def mirroring(logger: Logger, metrics: Metrics, context: LambdaContext) -> Intake[MirrorMessage]:

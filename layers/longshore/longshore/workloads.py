@@ -146,13 +146,17 @@ class RolloutStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One deployment as the platform describes it: `digests` is what it resolved, known once it succeeded."""
+    """One deployment as the platform describes it: `digests` is what it resolved, known once it succeeded.
+
+    `evidence` are lines of what the platform counted while it failed.
+    """
 
     id: str
     status: RolloutStatus
     reason: str = ""
     digests: Mapping[str, Digest] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Played:
 
 def play(scenarios: Iterable[Scenario], tell: Callable[[Scenario, Line], None]) -> Iterator[Played]:
     """Plays each scenario; `tell` gets every line as it happens."""
-    with Bundle.start(parameters={"PassableRoleArns": ""}, sources=Sources(config=CHANNELS)) as bundle:
+    with Bundle.start(parameters={"RecoverMode": "auto"}, sources=Sources(config=CHANNELS)) as bundle:
         bundle.settle()
         registry = bundle.ecr.serve(bundle.account, bundle.region)
         stage = Stage(bundle, Narrator(bundle), registry)

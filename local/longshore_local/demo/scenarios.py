@@ -152,6 +152,32 @@ def watchdog(stage: Stage) -> None:
     stage.conclude()
 
 
+def replace(stage: Stage) -> None:
+    """A task that nobody else would start again: out of memory, run again with more, until it ends well."""
+    image = stage.repository("shop/etl")
+    stage.stock("shop/etl", "v1", single("etl"))
+    stage.bundle.ecs.fail("etl", "oom", below_memory=2048, after=40)
+    task = stage.job("etl", f"{image}:v1", stage.network(), recover="auto", retry="idempotent")
+    stage.until(stage.announced("Task Replaced"), "the task is run again")
+    stage.until(stage.announced("Task Replaced"), "with twice the memory it dies again, and is run once more")
+    stage.wait(minutes=3)
+    (running,) = stage.tasks("etl")
+    stage.verify(running["memory"] == "2048", "what runs now has four times the memory")
+    stage.verify(running["tags"]["longshore:root-task"] == task, "and says whom it replaces")
+    stage.conclude_job("etl")
+
+
+def left_alone(stage: Stage) -> None:
+    """What another try would not mend is told once, with what a person can do."""
+    image = stage.repository("shop/report")
+    stage.stock("shop/report", "v1", single("report"))
+    stage.job("report", f"{image}:v2", stage.network(), recover="auto", retry="idempotent")
+    stage.until(stage.announced("Task Failed"), "the failure is told")
+    stage.wait(minutes=10)
+    stage.verify(stage.tasks("report") == [], "nothing is run again")
+    stage.conclude_job("report")
+
+
 _ALL = (
     Scenario("push", "an image is pushed, the service that runs it follows", push),
     Scenario("rollback", "a bad image is rolled back and stays out", rollback),
@@ -160,5 +186,7 @@ _ALL = (
     Scenario("semver", "a new version changes one image of the task definition, and nothing else", semver),
     Scenario("coalesce", "three pushes during a deployment: the newest wins", coalesce),
     Scenario("watchdog", "a deployment that hangs is stopped at its deadline", watchdog),
+    Scenario("replace", "a task that ran out of memory is run again with more", replace),
+    Scenario("left-alone", "a failure that another try would not mend is told, once", left_alone),
 )
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from longshore.decisions import Reason
+from longshore_local.demo.task_sentences import task_ended, task_sentence
 
 Detail = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ def aws_sentence(event: Mapping[str, Any]) -> tuple[str, str] | None:
         case "ECS Deployment State Change":
             return "ECS", _deployment(_service(event["resources"][0]), detail)
         case "ECS Task State Change" if detail["lastStatus"] == "STOPPED":
-            failure = _failure(detail)
+            failure = task_ended(detail)
             return ("ECS", failure) if failure else None
         case _:
             return None
@@ -49,17 +50,13 @@ def _deployment(service: str, detail: Detail) -> str:
     return f"deployment {detail['deploymentId'][-4:]} of {service} {what}"
 
 
-def _failure(task: Detail) -> str | None:
-    """What went wrong with a task; None for one that was meant to stop."""
-    if task.get("stopCode") not in ("EssentialContainerExited", "TaskFailedToStart"):
-        return None
-    codes = [f"{c['name']} exited with {c['exitCode']}" for c in task["containers"] if c.get("exitCode")]
-    return f"a new task died: {', '.join(codes) or task.get('stoppedReason', 'no reason given')}"
-
-
 def outcome_sentence(outcome: Detail) -> str | None:
     """What one outcome means; None for what only a log needs."""
     reason, detail = str(outcome["reason"]), outcome.get("detail", {})
+    if "family" in detail:
+        return task_sentence(outcome)
+    if detail.get("stage") == "soaking":
+        return _soaking(_service(outcome["workload"]), detail)
     tell = _TOLD.get(reason)
     if tell:
         return tell(_service(outcome["workload"]), detail)
@@ -112,6 +109,11 @@ def _changed(change: Detail) -> str:
     image = str(change["image"]).partition("/")[2]
     name, at, digest = image.partition("@")
     return f"{change['container']} = {name}{at}{short(digest)}"
+
+
+def _soaking(service: str, detail: Detail) -> str:
+    runs = ", ".join(short(c["digest"]) for c in detail["changes"])
+    return f"{service} runs {runs or 'anew'}: watched until {detail['soaks_until'][11:19]}"
 
 
 def _verified(service: str, detail: Detail) -> str:

@@ -9,7 +9,7 @@ from longshore_local import images
 from longshore_local.bundle import Bundle
 from longshore_local.demo.sentences import short
 from longshore_local.demo.story import Narrator
-from longshore_local.ecs.images import FailureMode
+from longshore_local.ecs.endings import FailureMode
 from longshore_local.images import SyntheticImage
 from longshore_local.registry import Registry
 
@@ -75,6 +75,49 @@ class Stage:
         self.narrator.speak()
         written = " ".join(f"{key} = {value}" for key, value in given.items())
         self.narrator.say("You", f"run the ECS service {CLUSTER}/{name}, tagged {written}: {self.describe(name)}")
+
+    def network(self) -> dict[str, Any]:
+        """A subnet and a security group of their own, as tasks without a service need them to be run again."""
+        ec2 = self._client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(GroupName="jobs", Description="jobs", VpcId=vpc)["GroupId"]
+        return {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group]}}
+
+    def job(self, family: str, image: str, network: Mapping[str, Any], **tags: str) -> str:
+        """Runs one Fargate task of a new, tagged task definition, as people and schedules do, and tells it."""
+        ecs = self._client("ecs")
+        ecs.create_cluster(clusterName=CLUSTER)
+        given = {f"longshore:{key}": value for key, value in tags.items()}
+        definition = ecs.register_task_definition(
+            family=family,
+            containerDefinitions=[{"name": family, "image": image}],
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            tags=[{"key": key, "value": value} for key, value in given.items()],
+        )["taskDefinition"]["taskDefinitionArn"]
+        self.narrator.speak()
+        written = " ".join(f"{key} = {value}" for key, value in given.items())
+        self.narrator.say("You", f"run a task of {family} with 512 MiB, its task definition tagged {written}")
+        answer = ecs.run_task(
+            cluster=CLUSTER, taskDefinition=definition, launchType="FARGATE", networkConfiguration=dict(network)
+        )
+        return str(answer["tasks"][0]["taskArn"])
+
+    def tasks(self, family: str) -> list[dict[str, Any]]:
+        """The tasks of a family that run, with their tags."""
+        ecs = self._client("ecs")
+        arns = ecs.list_tasks(cluster=CLUSTER, family=family, desiredStatus="RUNNING")["taskArns"]
+        found = ecs.describe_tasks(cluster=CLUSTER, tasks=arns, include=["TAGS"])["tasks"] if arns else []
+        return [{**each, "tags": {tag["key"]: tag["value"] for tag in each["tags"]}} for each in found]
+
+    def conclude_job(self, family: str) -> None:
+        """Tells what runs of a family in the end."""
+        running = self.tasks(family)
+        sizes = ", ".join(f"{each['memory']} MiB" for each in running)
+        self.narrator.say("Now", f"{len(running)} tasks of {family} run" + (f", with {sizes}" if sizes else ""))
 
     def fail(self, image: SyntheticImage, mode: FailureMode) -> None:
         """Makes an image a bad one: its tasks fail in this way."""

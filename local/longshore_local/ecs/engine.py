@@ -5,9 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from longshore_local.ecs import events
+from longshore_local.ecs.cloud_map import CloudMap
+from longshore_local.ecs.container_logs import ContainerLogs
 from longshore_local.ecs.durations import Durations
 from longshore_local.ecs.events import Event
+from longshore_local.ecs.failures import Failures
 from longshore_local.ecs.images import Images
+from longshore_local.ecs.placement import instances_of
+from longshore_local.ecs.tasks import Task
 from longshore_local.timeline import Timeline, Timer
 
 
@@ -21,6 +27,9 @@ class Engine:
     def __init__(self, timeline: Timeline, emit: Callable[[Event], None], durations: Durations, images: Images) -> None:
         self.durations = durations
         self.images = images
+        self.failures = Failures()
+        self.logs = ContainerLogs()
+        self.cloud_map = CloudMap()
         self.stopped = False
         self._timeline = timeline
         self._emit = emit
@@ -35,7 +44,7 @@ class Engine:
     @contextmanager
     def step(self) -> Iterator[None]:
         """Excludes other threads; sends the events of the step after it, none of them when it fails."""
-        events: list[Event] = []
+        sent: list[Event] = []
         with self._lock:
             self._depth += 1
             try:
@@ -43,13 +52,22 @@ class Engine:
             finally:
                 self._depth -= 1
                 if self._depth == 0:
-                    events, self._outbox = self._outbox, []
-        for event in events:
+                    sent, self._outbox = self._outbox, []
+        for event in sent:
             self._emit(event)
 
     def send(self, event: Event) -> None:
         """Puts an event into the outbox of the current step."""
         self._outbox.append(event)
+
+    def told_of(self, task: Task) -> None:
+        """Sends the state of the task's container instance, whose resources a start or an end has changed."""
+        if task.container_instance_arn is None:
+            return
+        for instance in instances_of(task.account, task.region, task.cluster_name):
+            if instance.container_instance_arn == task.container_instance_arn:
+                instance.version += 1
+                self.send(events.instance_state_change(instance, self.now()))
 
     def after(self, seconds: float, callback: Callable[[], None], *, locked: bool = True) -> Timer:
         """Runs `callback`, as a step of its own where `locked`, in so many seconds; not when stopped by then."""

@@ -1,5 +1,8 @@
 """ECS errors with the codes and texts that AWS answers."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from moto.ecs.exceptions import ECSException
 
 
@@ -13,9 +16,17 @@ def client(message: str) -> ECSException:
     return ECSException("ClientException", message)
 
 
-def conflict(message: str) -> ECSException:
-    """ConflictException."""
-    return ECSException("ConflictException", message)
+def conflict(message: str, resource_ids: Sequence[str] = ()) -> ECSException:
+    """ConflictException; for a client token it names what the earlier request made."""
+    error: Any = ECSException("ConflictException", message)
+    error.resource_ids = list(resource_ids) or None
+    conflicting: ECSException = error
+    return conflicting
+
+
+def platform_unknown() -> ECSException:
+    """PlatformUnknownException."""
+    return ECSException("PlatformUnknownException", "The specified platform version doesn't exist.")
 
 
 def cluster_not_found() -> ECSException:

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from longshore_local.ecs import identifiers
+from longshore_local.ecs.instances import Instance
 from longshore_local.ecs.tasks import Task
 
 Event = dict[str, Any]
+
+_SEVERITIES = {"SERVICE_TASK_START_IMPAIRED": "WARN", "SERVICE_TASK_PLACEMENT_FAILURE": "ERROR"}
 
 
 def iso(moment: datetime) -> str:
@@ -44,14 +47,14 @@ def deployment_state_change(service_arn: str, deployment_id: str, name: str, rea
 
 def service_action(service_arn: str, cluster_arn: str, name: str, now: datetime, **members: Any) -> Event:
     """`ECS Service Action`; the type follows from the name."""
-    kind = "WARN" if name == "SERVICE_TASK_START_IMPAIRED" else "INFO"
+    kind = _SEVERITIES.get(name, "INFO")
     detail = {"eventType": kind, "eventName": name, "clusterArn": cluster_arn, "createdAt": iso(now), **members}
     return envelope("aws.ecs", "ECS Service Action", service_arn, now, detail)
 
 
 def task_state_change(task: Task, now: datetime) -> Event:
     """`ECS Task State Change`: DescribeTasks' answer without health and tags, with text for moments."""
-    detail = _plain(task.view())
+    detail = plain(task.view())
     detail.pop("healthStatus", None)
     detail.pop("platformFamily", None)
     detail["updatedAt"] = iso(now)
@@ -63,6 +66,29 @@ def task_state_change(task: Task, now: datetime) -> Event:
     for attachment in detail["attachments"]:
         attachment["type"] = "eni" if attachment["type"] == "ElasticNetworkInterface" else attachment["type"]
     return envelope("aws.ecs", "ECS Task State Change", task.task_arn, now, detail)
+
+
+def instance_state_change(instance: Instance, now: datetime) -> Event:
+    """`ECS Container Instance State Change`: DescribeContainerInstances' answer, with text for moments."""
+    detail = plain(instance.view())
+    del detail["attachments"]
+    detail |= {"clusterArn": instance.cluster_arn, "updatedAt": iso(now)}
+    arn = instance.container_instance_arn
+    return envelope("aws.ecs", "ECS Container Instance State Change", arn, now, detail)
+
+
+def instance_health_change(instance: Instance, now: datetime) -> Event:
+    """`ECS Container Instance Health Change`: which instance, and its health as the API tells it."""
+    detail = {
+        "clusterArn": instance.cluster_arn,
+        "containerInstanceArn": instance.container_instance_arn,
+        "ec2InstanceId": instance.ec2_instance_id,
+        "version": instance.version,
+        "updatedAt": iso(now),
+        "healthStatus": plain(instance.health_view()),
+    }
+    arn = instance.container_instance_arn
+    return envelope("aws.ecs", "ECS Container Instance Health Change", arn, now, detail)
 
 
 def tag_change(arn: str, keys: list[str], tags: dict[str, str], version: int, now: datetime) -> Event:
@@ -77,11 +103,12 @@ def tag_change(arn: str, keys: list[str], tags: dict[str, str], version: int, no
     return envelope("aws.tag", "Tag Change on Resource", arn, now, detail)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A copy that JSON can hold, with text for moments."""
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, dict):
-        return {key: _plain(member) for key, member in value.items()}
+        return {key: plain(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [_plain(member) for member in value]
+        return [plain(member) for member in value]
     return value

@@ -1,53 +1,60 @@
-"""How a task comes up, fails and goes down: its life on the timeline."""
+"""How a task comes up, lives, and meets the end that was ordered for it."""
 
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from moto.ecs.models import ecs_backends
 
-from longshore_local.ecs import events, identifiers
+from longshore_local.ecs import identifiers, interfaces, placement
+from longshore_local.ecs.endings import Ending
 from longshore_local.ecs.engine import Engine
-from longshore_local.ecs.images import FailureMode, repository_of
+from longshore_local.ecs.images import repository_of
 from longshore_local.ecs.orders import LaunchOrder, new_task
-from longshore_local.ecs.tasks import Container, Task
+from longshore_local.ecs.placement import LaunchRefusedError
+from longshore_local.ecs.stopping import Stopper, TaskListener
+from longshore_local.ecs.strategy import FARGATE_PROVIDERS
+from longshore_local.ecs.tasks import Task
 
-
-class TaskListener(Protocol):
-    """Who is told how the tasks of services fare."""
-
-    def task_healthy(self, task: Task) -> None:
-        """The task is RUNNING and passes its checks."""
-        ...
-
-    def task_stopped(self, task: Task, *, failed: bool) -> None:
-        """The task is STOPPED; `failed` when it never became healthy and nobody asked it to stop."""
-        ...
+_PLACING_EVERY = 60  # seconds between two attempts to place a task of an Auto Scaling capacity provider
+_PLACING_FOR = 1800  # seconds until ECS gives up (recover 0.7)
 
 
 class Launcher:
-    """Starts and stops tasks and moves them through their statuses."""
+    """Starts tasks and moves them through their statuses."""
 
     def __init__(self, engine: Engine, listener: TaskListener) -> None:
         self._engine = engine
         self._listener = listener
+        self.stopper = Stopper(engine, listener)
 
     def launch(self, order: LaunchOrder) -> Task:
-        """A new task, PROVISIONING."""
-        task = self.create(order)
-        self._tell(task)
-        self._engine.after(self._engine.durations.provisioning, partial(self._pull, task))
+        """A new task, PROVISIONING; raises LaunchRefusedError."""
+        task = new_task(order, self._engine.now())
+        placement.pin(task)
+        task.ending = self._engine.failures.take(task)
+        ending = self._ending(task)
+        if ending is not None and ending.moment == "request":
+            raise LaunchRefusedError([{"arn": task.cluster_arn, "reason": ending.reason}])
+        if task.unplaced and not _waits(task):
+            self._place(task)
+        self._hold(task)
+        self.stopper.tell(task)
+        self._engine.told_of(task)
+        self._engine.after(self._engine.durations.provisioning, partial(self._provisioned, task))
         return task
 
     def create(self, order: LaunchOrder) -> Task:
         """A new task that moto lists and nothing moves yet."""
         task = new_task(order, self._engine.now())
-        held: Any = ecs_backends[order.account][order.region].tasks
-        held.setdefault(order.cluster_name, {})[task.task_arn] = task
+        if task.unplaced:
+            placement.place(task)
+        self._hold(task)
         return task
 
     def settle(self, task: Task, digests: dict[str, str]) -> None:
         """Makes a created task RUNNING and healthy at once, without events."""
         now = self._engine.now()
+        interfaces.attach(task)
         for container in task.containers:
             container.digest = digests.get(container.name)
             container.runtime_id = _runtime_id(task)
@@ -58,63 +65,100 @@ class Launcher:
 
     def stop(self, task: Task, code: str, reason: str) -> None:
         """Asks a task to stop; harmless when it stops already."""
-        if task.stopping:
+        self.stopper.stop(task, code, reason)
+
+    @staticmethod
+    def _hold(task: Task) -> None:
+        held: Any = ecs_backends[task.account][task.region].tasks
+        held.setdefault(task.cluster_name, {})[task.task_arn] = task
+
+    @staticmethod
+    def _place(task: Task) -> None:
+        failures = placement.place(task)
+        if failures and not _anywhere(task):
+            raise LaunchRefusedError(failures)
+
+    def _provisioned(self, task: Task) -> None:
+        if not self.stopper.moves(task):
             return
-        self._ask_to_stop(task, code, reason)
-        was_running = task.last_status == "RUNNING"
-        task.last_status = "DEACTIVATING" if was_running else "DEPROVISIONING"
-        self._tell(task)
-        delay = self._engine.durations.stopping if was_running else self._engine.durations.deprovisioning
-        self._engine.after(delay, partial(self._stopped, task, exit_code=143 if was_running else None, failed=False))
+        ending = self._ending(task)
+        if ending is not None and (ending.moment == "provisioning" or ending.status == "PROVISIONING"):
+            if ending.moment == "provisioning":
+                self._engine.after(ending.after or 0, partial(self.stopper.end, task, ending))
+            return
+        if task.unplaced and _waits(task) and not _anywhere(task) and not self._placed_later(task):
+            return
+        interfaces.attach(task)
+        self._pull(task)
+
+    def _placed_later(self, task: Task) -> bool:
+        failures = placement.place(task)
+        if not failures:
+            return True
+        if (self._engine.now() - task.created_at).total_seconds() < _PLACING_FOR:
+            self._engine.after(_PLACING_EVERY, partial(self._provisioned, task))
+        else:
+            reason = f"TaskFailedToStart: {failures[0]['reason']}"
+            self.stopper.end(task, Ending("C2", "provisioning", reason=reason, empty=True))
+        return False
 
     def _pull(self, task: Task) -> None:
-        if not self._moves(task):
-            return
         now = self._engine.now()
         task.last_status = "PENDING"
         task.moments |= {"connectivityAt": now, "pullStartedAt": now}
-        self._tell(task)
-        error = self._resolve(task)
-        mode = self._failure(task)
-        if error or mode in ("cannot-pull", "resource-init"):
-            text = error or _START_ERRORS[mode or "cannot-pull"].format(image=task.containers[0].image)
-            fail = partial(self._fail, task, "TaskFailedToStart", text)
-            self._engine.after(self._engine.durations.pulling, fail)
+        self.stopper.tell(task)
+        error = self._resolve(task) or self._log_error(task)
+        if error is not None:
+            self._engine.after(self._engine.durations.pulling, partial(self.stopper.fail_to_start, task, error))
+            return
+        ending = self._ending(task)
+        if ending is not None and ending.moment == "pending":
+            delay = self._engine.durations.pulling if ending.after is None else ending.after
+            self._engine.after(delay, partial(self.stopper.end, task, ending))
             return
         self._engine.after(self._engine.durations.pulling, partial(self._pulled, task))
 
     def _pulled(self, task: Task) -> None:
-        if not self._moves(task):
+        if not self.stopper.moves(task):
             return
         task.moments["pullStoppedAt"] = self._engine.now()
-        mode = self._failure(task)
-        if mode == "hang":
+        ending = self._ending(task)
+        if ending is not None and ending.status == "PENDING":
             return
         for container in task.containers:
             container.runtime_id = _runtime_id(task)
-        if mode in ("exit-1", "oom"):
-            self._engine.after(self._engine.durations.starting, partial(self._exit, task, mode))
+        self._engine.logs.started(task, self._engine.now())
+        delay = self._engine.durations.starting
+        if ending is not None and ending.moment == "starting":
+            self._engine.after(delay if ending.after is None else ending.after, partial(self.stopper.end, task, ending))
+        elif ending is not None and ending.status == "ACTIVATING":
+            task.last_status = "ACTIVATING"
+            self.stopper.tell(task)
         else:
-            self._engine.after(self._engine.durations.starting, partial(self._running, task, mode))
+            self._engine.after(delay, partial(self._running, task))
 
-    def _running(self, task: Task, mode: FailureMode | None) -> None:
-        if not self._moves(task):
+    def _running(self, task: Task) -> None:
+        if not self.stopper.moves(task):
             return
+        ending = self._ending(task)
+        task.ending = task.ending or ending
         self._mark_running(task)
-        self._tell(task)
+        self.stopper.tell(task)
         durations = self._engine.durations
-        if mode == "unhealthy":
-            self._engine.after(durations.unhealthy, partial(self._unhealthy, task))
+        if ending is not None and ending.moment == "unhealthy":
+            delay = durations.unhealthy if ending.after is None else ending.after
+            self._engine.after(delay, partial(self.stopper.unhealthy, task))
             return
-        if mode == "crash":
-            self._engine.after(durations.crash, partial(self._exit, task, mode))
+        if ending is not None and ending.moment == "running":
+            delay = durations.crash if ending.after is None else ending.after
+            self._engine.after(delay, partial(self.stopper.end, task, ending))
         if _checked(task):
             self._engine.after(durations.health, partial(self._healthy, task))
         else:
             self._healthy(task)
 
     def _healthy(self, task: Task) -> None:
-        if self._moves(task):
+        if self.stopper.moves(task):
             self._mark_healthy(task)
             if task.service is not None:
                 self._listener.task_healthy(task)
@@ -124,6 +168,7 @@ class Launcher:
         task.moments["startedAt"] = self._engine.now()
         for container in task.containers:
             container.last_status = "RUNNING"
+        self._engine.cloud_map.register(task)
 
     @staticmethod
     def _mark_healthy(task: Task) -> None:
@@ -131,113 +176,45 @@ class Launcher:
         for container in task.containers:
             container.health = "HEALTHY" if container.health_check else "UNKNOWN"
 
-    def _unhealthy(self, task: Task) -> None:
-        if not self._moves(task):
-            return
-        for container in task.containers:
-            container.health = "UNHEALTHY" if container.health_check else "UNKNOWN"
-        self._ask_to_stop(task, "ServiceSchedulerInitiated", _unhealthy_reason(task))
-        task.last_status = "DEACTIVATING"
-        self._tell(task)
-        stopped = partial(self._stopped, task, exit_code=143, failed=True)
-        self._engine.after(self._engine.durations.stopping, stopped)
-
-    def _exit(self, task: Task, mode: FailureMode) -> None:
-        if not self._moves(task):
-            return
-        main = _essential(task)
-        if mode == "oom":
-            main.exit_code, main.reason = 137, "OutOfMemoryError: Container killed due to memory usage"
-        else:
-            main.exit_code = 1
-        self._fail(task, "EssentialContainerExited", "Essential container in task exited")
-
-    def _fail(self, task: Task, code: str, reason: str) -> None:
-        if not self._moves(task):
-            return
-        failed = not task.healthy
-        self._ask_to_stop(task, code, reason)
-        task.last_status = "DEPROVISIONING"
-        for container in task.containers:
-            container.last_status = "STOPPED"
-        self._tell(task)
-        stopped = partial(self._stopped, task, exit_code=None, failed=failed)
-        self._engine.after(self._engine.durations.deprovisioning, stopped)
-
-    def _ask_to_stop(self, task: Task, code: str, reason: str) -> None:
-        now = self._engine.now()
-        task.desired_status = "STOPPED"
-        task.stop_code = code
-        task.stopped_reason = reason
-        task.healthy = False
-        task.moments |= {"stoppingAt": now, "executionStoppedAt": now}
-
-    def _stopped(self, task: Task, *, exit_code: int | None, failed: bool) -> None:
-        if not self._held(task):
-            return
-        task.last_status = "STOPPED"
-        task.moments["stoppedAt"] = self._engine.now()
-        for container in task.containers:
-            container.last_status = "STOPPED"
-            if container.exit_code is None and container.runtime_id is not None:
-                container.exit_code = 143 if exit_code is None else exit_code
-        self._tell(task)
-        self._engine.after(self._engine.durations.retention, partial(_forget, task))
-        if task.service is not None:
-            self._listener.task_stopped(task, failed=failed)
-
     def _resolve(self, task: Task) -> str | None:
-        for container, definition in zip(task.containers, task.definition.container_definitions, strict=True):
-            container.digest = self._digest(task, definition)
-            if container.digest is None:
-                return _START_ERRORS["cannot-pull"].format(image=container.image)
-        return None
-
-    def _digest(self, task: Task, definition: dict[str, Any]) -> str | None:
-        image, name = definition["image"], definition["name"]
+        """Finds every container's digest; answers the error of the first that cannot be pulled."""
         revision = task.deployment.revision if task.deployment else None
-        pinned = revision.digests.get(name) if revision else None
-        wanted = f"{repository_of(image)}@{pinned}" if pinned else image
-        digest = self._engine.images.resolve(wanted, task.account, task.region)
-        if digest and revision and definition.get("versionConsistency", "enabled") == "enabled":
-            revision.digests[name] = digest
-        return digest
-
-    def _failure(self, task: Task) -> FailureMode | None:
         for container in task.containers:
-            mode = self._engine.images.failure(container.image, container.digest)
-            if mode is not None:
-                return mode
+            pinned = revision.digests.get(container.name) if revision else None
+            wanted = f"{repository_of(container.image)}@{pinned}" if pinned else container.image
+            container.digest = self._engine.images.resolve(wanted, task.account, task.region)
+            if container.digest is None:
+                return _NOT_FOUND.format(image=wanted)
+            if revision and container.definition.get("versionConsistency", "enabled") == "enabled":
+                revision.digests[container.name] = container.digest
         return None
 
-    def _moves(self, task: Task) -> bool:
-        return not task.stopping and self._held(task)
+    def _log_error(self, task: Task) -> str | None:
+        group = self._engine.logs.missing_group(task)
+        return None if group is None else _NO_LOG_GROUP.format(group=group)
 
-    @staticmethod
-    def _held(task: Task) -> bool:
-        return task.task_arn in _held_tasks(task)
-
-    def _tell(self, task: Task) -> None:
-        task.version += 1
-        self._engine.send(events.task_state_change(task, self._engine.now()))
+    def _ending(self, task: Task) -> Ending | None:
+        return task.ending or self._engine.failures.lasting(task)
 
 
-_START_ERRORS = {
-    "cannot-pull": "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
-    "failed to resolve ref {image}: {image}: not found",
-    "resource-init": "ResourceInitializationError: unable to pull secrets or registry auth: "
-    "the task cannot pull registry authentication from Amazon ECR",
-}
+_NOT_FOUND = (
+    "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
+    "failed to resolve ref {image}: {image}: not found"
+)
+_NO_LOG_GROUP = (
+    "ResourceInitializationError: failed to initialize logging driver: failed to create Cloudwatch log stream: "
+    "ResourceNotFoundException: The specified log group does not exist. {group}"
+)
 
 
-def _held_tasks(task: Task) -> dict[str, Any]:
-    cluster = task.cluster_arn.rpartition("/")[2]
-    held: dict[str, Any] = ecs_backends[task.account][task.region].tasks.get(cluster, {})
-    return held
+def _waits(task: Task) -> bool:
+    """Whether it waits for its capacity provider to bring an instance, where others are refused."""
+    return task.capacity_provider_name is not None and task.capacity_provider_name not in FARGATE_PROVIDERS
 
 
-def _forget(task: Task) -> None:
-    _held_tasks(task).pop(task.task_arn, None)
+def _anywhere(task: Task) -> bool:
+    """Whether it runs on no instance in particular: a service's task where nobody made any instances."""
+    return task.service is not None and not placement.instances_of(task.account, task.region, task.cluster_name)
 
 
 def _runtime_id(task: Task) -> str:
@@ -247,17 +224,3 @@ def _runtime_id(task: Task) -> str:
 def _checked(task: Task) -> bool:
     behind = task.service is not None and bool(task.service.settings.get("loadBalancers"))
     return behind or any(container.health_check for container in task.containers)
-
-
-def _unhealthy_reason(task: Task) -> str:
-    balancers = task.service.settings.get("loadBalancers") if task.service else None
-    if balancers and "targetGroupArn" in balancers[0]:
-        return f"Task failed ELB health checks in (target-group {balancers[0]['targetGroupArn']})"
-    return "Task failed container health checks"
-
-
-def _essential(task: Task) -> Container:
-    for container, definition in zip(task.containers, task.definition.container_definitions, strict=True):
-        if definition.get("essential", True):
-            return container
-    return task.containers[0]

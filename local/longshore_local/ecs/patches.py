@@ -17,7 +17,7 @@ from longshore_local.ecs.tags import Tags
 from longshore_local.ecs.task_actions import TaskActions
 
 _ABSENT = object()
-_INTERNAL = frozenset({"build", "revise", "launch"})
+_INTERNAL = frozenset({"build", "revise", "launch", "answer"})
 _RUN_TASK = {
     "cluster_str": "cluster",
     "task_definition_str": "taskDefinition",
@@ -60,6 +60,8 @@ def patch_responses(patches: Patches, engine: Engine, groups: list[Any]) -> None
         for name, method in inspect.getmembers(group, inspect.ismethod):
             if not name.startswith("_") and name not in _INTERNAL:
                 patches.put(EC2ContainerServiceResponse, name, _operation(engine, method))
+    # moto would turn the attributes of its own container instances into a list; ours are one
+    patches.put(EC2ContainerServiceResponse, "RESPONSE_KEY_PATH_TO_TRANSFORMER", {})
     patches.put(EC2ContainerServiceResponse, "register_task_definition", _register(engine))
     patches.put(EC2ContainerServiceResponse, "describe_task_definition", _describe_definition)
     patches.put(EC2ContainerServiceResponse, "deregister_task_definition", _deregister(engine))
@@ -84,7 +86,7 @@ def patch_backend(patches: Patches, engine: Engine, tasks: TaskActions, tags: Ta
         bound = signature.bind(backend, *positional, **named).arguments
         params = {_RUN_TASK[name]: value for name, value in bound.items() if name in _RUN_TASK and value is not None}
         with engine.step():
-            return tasks.launch(Call(backend.account_id, backend.region_name, params))
+            return tasks.launch(Call(backend.account_id, backend.region_name, params))[0]
 
     signature = inspect.signature(EC2ContainerServiceBackend.run_task)
     patches.put(EC2ContainerServiceBackend, "tag_resource", tag_resource)

@@ -9,7 +9,10 @@ from longshore_local.ecs.deployments import Deployment
 from longshore_local.ecs.engine import Engine
 from longshore_local.ecs.launching import Launcher
 from longshore_local.ecs.orders import LaunchOrder
+from longshore_local.ecs.placement import LaunchRefusedError
 from longshore_local.ecs.services import Service
+from longshore_local.ecs.strategy import launch_type_of, next_provider
+from longshore_local.ecs.tags import managed_tags
 from longshore_local.ecs.tasks import Task
 
 START_FAILURES_BEFORE_THROTTLING = 3
@@ -155,13 +158,34 @@ class Scheduler:
             return
         if entry.launch_timer is not None or not (entry.launching or entry.rollout_state == "COMPLETED"):
             return
-        missing = count - len(kept)
-        for _ in range(missing):
-            entry.tasks.append(self._launcher.launch(order_of(service, entry)))
-        if missing > 0:
-            started = ", ".join(f"(task {task.id})" for task in entry.tasks[-missing:])
+        launched: list[Task] = []
+        for _ in range(count - len(kept)):
+            try:
+                launched.append(self._launcher.launch(order_of(service, entry)))
+            except LaunchRefusedError as refusal:
+                self._not_placed(service, entry, refusal)
+                break
+            entry.tasks.append(launched[-1])
+        if launched:
+            started = ", ".join(f"(task {task.id})" for task in launched)
             service.steady = False
-            service.tell(f"has started {missing} tasks: {started}.", self._engine.now(), identifiers.uuid())
+            service.tell(f"has started {len(launched)} tasks: {started}.", self._engine.now(), identifiers.uuid())
+
+    def _not_placed(self, service: Service, entry: Deployment, refusal: LaunchRefusedError) -> None:
+        """Tells it, and tries again later."""
+        now = self._engine.now()
+        order = order_of(service, entry)
+        fargate = order.launch_type == "FARGATE"
+        text = "RESOURCE:FARGATE" if fargate else refusal.failures[0]["reason"]
+        members: dict[str, object] = {"reason": text}
+        if order.capacity_provider is not None:
+            path = f"capacity-provider/{order.capacity_provider}"
+            members["capacityProviderArns"] = [identifiers.arn(service.region, service.account, path)]
+        name = "SERVICE_TASK_PLACEMENT_FAILURE"
+        self._engine.send(events.service_action(service.arn, service.cluster_arn, name, now, **members))
+        service.tell(f"was unable to place a task. Reason: {refusal}.", now, identifiers.uuid())
+        pause = self._engine.durations.placing
+        entry.launch_timer = self._engine.after(pause, partial(self._launch_again, service, entry))
 
     def _stop_some(self, service: Service, entries: list[Deployment], count: int) -> int:
         kept = _expendable([task for entry in entries for task in entry.kept])
@@ -190,7 +214,11 @@ def order_of(service: Service, entry: Deployment) -> LaunchOrder:
     """What a task of this deployment is started from."""
     revision = entry.revision
     propagated = {"SERVICE": service.tags, "TASK_DEFINITION": revision.definition.tags}
-    settings = {**revision.settings, "enableExecuteCommand": service.settings.get("enableExecuteCommand", False)}
+    stated = ("enableExecuteCommand", "placementConstraints", "placementStrategy")
+    settings = {**revision.settings, **{name: service.settings.get(name) for name in stated}}
+    tags = list(propagated.get(service.propagate_tags, []))
+    if service.settings.get("enableECSManagedTags"):
+        tags += managed_tags(service.cluster_name, service.name)
     return LaunchOrder(
         account=service.account,
         region=service.region,
@@ -201,20 +229,13 @@ def order_of(service: Service, entry: Deployment) -> LaunchOrder:
         launch_type=launch_type_of(settings),
         settings=settings,
         started_by=entry.id,
-        tags=list(propagated.get(service.propagate_tags, [])),
+        tags=tags,
+        capacity_provider=next_provider(
+            settings.get("capacityProviderStrategy") or [], [task.capacity_provider_name for task in entry.kept]
+        ),
         service=service,
         deployment=entry,
     )
-
-
-def launch_type_of(settings: dict[str, object]) -> str:
-    """The launch type that tasks show, with a capacity provider strategy too."""
-    stated = settings.get("launchType")
-    if stated:
-        return str(stated)
-    strategy = settings.get("capacityProviderStrategy") or []
-    names = {item["capacityProvider"] for item in strategy} if isinstance(strategy, list) else set()
-    return "FARGATE" if names & {"FARGATE", "FARGATE_SPOT"} else "EC2"
 
 
 def _side_by_side(service: Service) -> bool:
@@ -225,5 +246,6 @@ def _side_by_side(service: Service) -> bool:
 
 
 def _expendable(tasks: list[Task]) -> list[Task]:
-    """Tasks in the order in which they are stopped: those that are not healthy first, then the oldest."""
-    return sorted(tasks, key=lambda task: (task.healthy, task.created_at))
+    """Tasks as they are stopped, none protected: those that are not healthy first, then the oldest."""
+    free = (task for task in tasks if task.protected_until is None)
+    return sorted(free, key=lambda task: (task.healthy, task.created_at))

@@ -10,9 +10,10 @@ from longshore_local.ecs.calls import Call, page
 from longshore_local.ecs.deployments import REVISION_MEMBERS, Deployment, ServiceRevision
 from longshore_local.ecs.engine import Engine
 from longshore_local.ecs.rollout import Rollouts
-from longshore_local.ecs.scheduling import Scheduler, launch_type_of
+from longshore_local.ecs.scheduling import Scheduler
 from longshore_local.ecs.service_settings import changes, check_controller, check_platform, initial_settings, merged
 from longshore_local.ecs.services import Service
+from longshore_local.ecs.strategy import launch_type_of
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 

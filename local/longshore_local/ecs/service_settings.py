@@ -6,8 +6,8 @@ from moto.ecs.models import Cluster, TaskDefinition
 
 from longshore_local.ecs import errors
 from longshore_local.ecs.deployments import REVISION_MEMBERS
-from longshore_local.ecs.scheduling import launch_type_of
 from longshore_local.ecs.services import Service
+from longshore_local.ecs.strategy import launch_type_of
 
 SERVICE_MEMBERS = (
     *REVISION_MEMBERS,

@@ -11,6 +11,12 @@ from longshore_local.ecs.engine import Engine
 MOST_TAGS = 50
 
 
+def managed_tags(cluster: str, service: str | None = None) -> list[dict[str, str]]:
+    """The tags that ECS adds to tasks where it is told to."""
+    tags = [{"key": "aws:ecs:clusterName", "value": cluster}]
+    return tags + ([{"key": "aws:ecs:serviceName", "value": service}] if service else [])
+
+
 class Tags:
     """TagResource and UntagResource, on services without walking through all of them."""
 

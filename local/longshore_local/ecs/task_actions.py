@@ -1,60 +1,97 @@
 """The task operations of the ECS API: every task of the simulator lives on the timeline."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+from moto.ecs.exceptions import ECSException
 from moto.ecs.models import Task as MotoTask
+from moto.ecs.models import ecs_backends
 
 from longshore_local.ecs import errors
 from longshore_local.ecs.calls import Call, page
+from longshore_local.ecs.engine import Engine
 from longshore_local.ecs.launching import Launcher
-from longshore_local.ecs.orders import LaunchOrder
-from longshore_local.ecs.scheduling import launch_type_of
+from longshore_local.ecs.placement import Failure, LaunchRefusedError
+from longshore_local.ecs.run_requests import check_started_by, orders
 from longshore_local.ecs.tasks import Task
+from longshore_local.ecs.trail import run_task_call
 
-_MOST_PER_RUN = 10
 _MOST_PER_DESCRIBE = 100
-_IDENTITY = (
-    "taskDefinition",
-    "count",
-    "overrides",
-    "launchType",
-    "capacityProviderStrategy",
-    "networkConfiguration",
-    "group",
-    "startedBy",
-    "platformVersion",
-)
+_TOKENS_LAST = timedelta(hours=24)  # and an hour after their tasks, when those are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """What an earlier request with a client token asked for and got."""
+
+    request: dict[str, Any]
+    tasks: list[Task]
+    at: datetime
 
 
 class TaskActions:
     """RunTask, StartTask, StopTask, ListTasks, DescribeTasks."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, engine: Engine, launcher: Launcher) -> None:
+        self._engine = engine
         self._launcher = launcher
-        self._launched: dict[tuple[str, str, str, str], tuple[dict[str, Any], list[Task]]] = {}
+        self._launched: dict[tuple[str, str, str, str], _Launch] = {}
+        self.trail = False
 
     def run_task(self, call: Call) -> dict[str, Any]:
         """Starts up to ten tasks, once per client token."""
-        started = self.launch(call)
-        return {"tasks": [task.view(tags=True) for task in started], "failures": []}
+        check_started_by(call.params)
+        return self.answer(call)
 
-    def launch(self, call: Call) -> list[Task]:
+    def answer(self, call: Call, invoked_by: str | None = None) -> dict[str, Any]:
+        """What RunTask answers, to a caller or to an AWS service; the trail, if there is one, tells it."""
+        try:
+            tasks, failures = self.launch(call)
+        except ECSException as error:
+            self._trace(call, None, (str(error.code), str(error.message)), invoked_by)
+            raise
+        answer = {"tasks": [task.view(tags=True) for task in tasks], "failures": failures}
+        self._trace(call, answer, None, invoked_by)
+        return answer
+
+    def _trace(
+        self, call: Call, answer: dict[str, Any] | None, error: tuple[str, str] | None, invoked_by: str | None
+    ) -> None:
+        if self.trail:
+            event = run_task_call(call, answer, error, invoked_by, self._engine.now())
+            self._engine.after(self._engine.durations.trailing, partial(self._engine.send, event))
+
+    def launch(self, call: Call) -> tuple[list[Task], list[Failure]]:
         """The tasks of a RunTask call: those of an earlier call with the same client token, or new ones."""
-        params = call.params
-        key = (call.account, call.region, call.cluster().name, str(params.get("clientToken") or ""))
-        identity = {name: params.get(name) for name in _IDENTITY}
-        if key[3] and key in self._launched:
-            earlier, tasks = self._launched[key]
-            if earlier != identity:
-                raise errors.conflict("The client token was used before with other parameters.")
-            return tasks
-        count = int(params.get("count") or 1)
-        if not 1 <= count <= _MOST_PER_RUN:
-            raise errors.invalid_parameter(f"count must be between 1 and {_MOST_PER_RUN}, got {count}.")
-        started = [self._launcher.launch(self._order(call)) for _ in range(count)]
-        if key[3]:
-            self._launched[key] = (identity, started)
-        return started
+        token = str(call.params.get("clientToken") or "")
+        key = (call.account, call.region, call.cluster().name, token)
+        request = {name: value for name, value in call.params.items() if name != "clientToken"}
+        earlier = self._earlier(key) if token else None
+        if earlier is not None:
+            if earlier.request != request:
+                arns = [task.task_arn for task in earlier.tasks]
+                raise errors.conflict("The client token was used before with other parameters.", arns)
+            return earlier.tasks, []
+        tasks: list[Task] = []
+        failures: list[Failure] = []
+        for order in list(orders(call)):
+            try:
+                tasks.append(self._launcher.launch(order))
+            except LaunchRefusedError as refusal:
+                failures += [failure for failure in refusal.failures if failure not in failures]
+        if token and tasks:
+            self._launched[key] = _Launch(request, tasks, self._engine.now())
+        return tasks, failures
+
+    def _earlier(self, key: tuple[str, str, str, str]) -> _Launch | None:
+        """The launch that a token stands for, while it does (aws B2: a day at most)."""
+        found = self._launched.get(key)
+        if found is None or self._engine.now() - found.at >= _TOKENS_LAST:
+            return None
+        held = ecs_backends[key[0]][key[1]].tasks.get(key[2], {})
+        return found if any(task.task_arn in held for task in found.tasks) else None
 
     def start_task(self, call: Call) -> dict[str, Any]:
         """Starts one task on each of the container instances named."""
@@ -69,23 +106,24 @@ class TaskActions:
             if instance is None:
                 failures.append({"arn": str(name), "reason": "MISSING"})
                 continue
-            order = self._order(call, instance.container_instance_arn)
-            started.append(self._launcher.launch(order).view(tags=True))
+            for order in orders(call, instance.container_instance_arn):
+                started.append(self._launcher.launch(order).view(tags=True))
         return {"tasks": started, "failures": failures}
 
     def stop_task(self, call: Call) -> dict[str, Any]:
         """Stops a task by ARN or id, for a stated reason."""
-        cluster = call.cluster()
         wanted = str(call.params["task"]).rpartition("/")[2]
-        task = next((held for held in _tasks(call, cluster.name) if held.id == wanted), None)
+        task = next((held for held in tasks_of(call) if held.id == wanted), None)
         if task is None:
             raise errors.invalid_parameter("The referenced task was not found.")
         self._launcher.stop(task, "UserInitiated", str(call.params.get("reason") or "Task stopped by user"))
-        return {"task": task.view(tags=True)}
+        answer = {"task": task.view(tags=True)}
+        task.tags = []  # "Any tags associated with the task will be deleted" (recover 0.6)
+        return answer
 
     def list_tasks(self, call: Call) -> dict[str, Any]:
         """ARNs of the tasks of a cluster, those meant to run unless told."""
-        cluster = call.cluster()
+        held = tasks_of(call)
         params = call.params
         service = params.get("serviceName")
         if service is not None and call.find_service(str(service)) is None:
@@ -99,7 +137,7 @@ class TaskActions:
         family, instance = params.get("family"), params.get("containerInstance")
         arns = [
             task.task_arn
-            for task in _tasks(call, cluster.name)
+            for task in held
             if all(value is None or getattr(task, name) == value for name, value in wanted.items())
             and (family is None or task.definition.family == family)
             and (instance is None or str(task.container_instance_arn).endswith(str(instance)))
@@ -108,11 +146,11 @@ class TaskActions:
 
     def describe_tasks(self, call: Call) -> dict[str, Any]:
         """Up to a hundred tasks by ARN or id; looking moves nothing."""
-        cluster = call.cluster()
+        known = tasks_of(call)
         asked = [str(name) for name in call.params.get("tasks") or []]
         if not 1 <= len(asked) <= _MOST_PER_DESCRIBE:
             raise errors.invalid_parameter("Tasks cannot be empty." if not asked else "At most 100 tasks.")
-        held = {task.id: task for task in _tasks(call, cluster.name)}
+        held = {task.id: task for task in known}
         found = [held[name.rpartition("/")[2]] for name in asked if name.rpartition("/")[2] in held]
         missing = [name for name in asked if name.rpartition("/")[2] not in held]
         return {
@@ -120,36 +158,16 @@ class TaskActions:
             "failures": [{"arn": name, "reason": "MISSING"} for name in missing],
         }
 
-    @staticmethod
-    def _order(call: Call, container_instance_arn: str | None = None) -> LaunchOrder:
-        cluster = call.cluster()
-        params = dict(call.params)
-        if params.get("launchType") and params.get("capacityProviderStrategy"):
-            raise errors.invalid_parameter("Specify either Launch Type or Capacity Provider Strategy, but not both.")
-        if not params.get("launchType") and not params.get("capacityProviderStrategy"):
-            params["capacityProviderStrategy"] = cluster.default_capacity_provider_strategy or []
-        definition = call.active_definition(str(params["taskDefinition"]))
-        if definition.network_mode == "awsvpc" and not params.get("networkConfiguration"):
-            raise errors.invalid_parameter(
-                "Network Configuration must be provided when networkMode 'awsvpc' is specified."
-            )
-        propagated = definition.tags if params.get("propagateTags") == "TASK_DEFINITION" else []
-        return LaunchOrder(
-            account=call.account,
-            region=call.region,
-            cluster_name=cluster.name,
-            cluster_arn=cluster.arn,
-            definition=definition,
-            group=str(params.get("group") or f"family:{definition.family}"),
-            launch_type=launch_type_of(params),
-            settings=params,
-            started_by=params.get("startedBy"),
-            overrides=dict(params.get("overrides") or {}),
-            tags=[*(params.get("tags") or []), *propagated],
-            container_instance_arn=container_instance_arn,
-        )
 
-
-def _tasks(call: Call, cluster: str) -> list[Task]:
-    held: dict[str, Any] = call.backend.tasks.get(cluster, {})
+def tasks_of(call: Call) -> list[Task]:
+    """The tasks of the call's cluster. Raises ClusterNotFoundException."""
+    held: dict[str, Any] = call.backend.tasks.get(call.cluster().name, {})
     return [task for task in held.values() if not isinstance(task, MotoTask)]
+
+
+def find_task(arn: str) -> Task:
+    """A task of the simulator by ARN; raises KeyError."""
+    _, _, _, region, account, path = arn.split(":", 5)
+    held: Any = ecs_backends[account][region].tasks.get(path.split("/")[1], {})
+    task: Task = held[arn]
+    return task

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from moto.ecs.models import TaskDefinition
 
+from longshore_local.ecs.endings import Ending
+
 if TYPE_CHECKING:
     from longshore_local.ecs.deployments import Deployment
     from longshore_local.ecs.services import Service
@@ -30,6 +32,7 @@ class Container:
     reason: str | None = None
     health: str = "UNKNOWN"
     interfaces: list[dict[str, Any]] = field(default_factory=list)
+    definition: dict[str, Any] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
         """The container as `Container` in the ECS API."""
@@ -79,6 +82,14 @@ class Task:
     last_status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
     healthy: bool = False
+    host: str | None = None
+    unplaced: bool = False
+    cut_off: bool = False
+    protected_until: datetime | None = None
+    zone: str = ""
+    subnet: str | None = None
+    ending: Ending | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
     moments: dict[str, datetime] = field(default_factory=dict)
     stop_code: str | None = None
     stopped_reason: str | None = None
@@ -92,6 +103,26 @@ class Task:
     def task_definition_arn(self) -> str:
         """The revision that the task runs."""
         return self.definition.arn
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster without its ARN."""
+        return self.cluster_arn.rpartition("/")[2]
+
+    @property
+    def connectivity(self) -> str | None:
+        """Whether ECS hears from the task; None before it ever did."""
+        if "connectivityAt" not in self.moments:
+            return None
+        return "DISCONNECTED" if self.cut_off else "CONNECTED"
+
+    @property
+    def usable_memory(self) -> int:
+        """How many MiB its main container may use: the task's or the container's limit, whichever is lower."""
+        main = essential(self)
+        stated = (self.overrides.get("memory"), self.definition.memory, main.memory)
+        limits = [stated[0] or stated[1], stated[2]]
+        return min((mebibytes(limit) for limit in limits if limit), default=0)
 
     @property
     def running(self) -> bool:
@@ -109,29 +140,28 @@ class Task:
     def view(self, *, tags: bool = False) -> dict[str, Any]:
         """The task as `Task` in the ECS API."""
         definition = self.definition
-        fargate = self.launch_type == "FARGATE"
         view = _present(
             attachments=self.attachments,
             attributes=[{"name": "ecs.cpu-architecture", "value": _architecture(definition)}],
-            availabilityZone=f"{self.region}a",
+            availabilityZone=self.zone or f"{self.region}a",
             capacityProviderName=self.capacity_provider_name,
             clusterArn=self.cluster_arn,
-            connectivity="CONNECTED" if "connectivityAt" in self.moments else None,
+            connectivity=self.connectivity,
             containerInstanceArn=self.container_instance_arn,
             containers=[container.view() for container in self.containers],
-            cpu=definition.cpu or "0",
+            cpu=self.overrides.get("cpu") or definition.cpu or "0",
             createdAt=self.created_at,
             desiredStatus=self.desired_status,
             enableExecuteCommand=self.enable_execute_command,
-            ephemeralStorage=(definition.ephemeral_storage or {"sizeInGiB": 20}) if fargate else None,
+            ephemeralStorage=self._storage() if self.launch_type == "FARGATE" else None,
             group=self.group,
             healthStatus=self._health(),
             lastStatus=self.last_status,
             launchType=self.launch_type,
-            memory=definition.memory or "0",
+            memory=self.overrides.get("memory") or definition.memory or "0",
             overrides=self._overrides(),
             platformVersion=self.platform_version,
-            platformFamily="Linux" if fargate else None,
+            platformFamily="Linux" if self.launch_type == "FARGATE" else None,
             startedBy=self.started_by,
             stopCode=self.stop_code,
             stoppedReason=self.stopped_reason,
@@ -141,6 +171,12 @@ class Task:
             tags=self.tags if tags else None,
         )
         return view | self.moments
+
+    def _storage(self) -> dict[str, Any]:
+        storage: dict[str, Any] = (
+            self.overrides.get("ephemeralStorage") or self.definition.ephemeral_storage or {"sizeInGiB": 20}
+        )
+        return storage
 
     def _health(self) -> str:
         checked = {container.health for container in self.containers if container.health_check}
@@ -152,6 +188,17 @@ class Task:
         named = {entry.get("name"): entry for entry in self.overrides.get("containerOverrides", [])}
         containers = [named.get(container.name, {"name": container.name}) for container in self.containers]
         return {"inferenceAcceleratorOverrides": [], **self.overrides, "containerOverrides": containers}
+
+
+def essential(task: Task) -> Container:
+    """The first essential container, the one that a task stands and falls with."""
+    return next((each for each in task.containers if each.definition.get("essential", True)), task.containers[0])
+
+
+def mebibytes(size: object) -> int:
+    """MiB of a memory size as task definitions state it: `512`, `1GB`, `0.5 GB`."""
+    text = str(size).strip().upper()
+    return int(float(text.removesuffix("GB")) * 1024) if text.endswith("GB") else int(float(text))
 
 
 def _architecture(definition: TaskDefinition) -> str:

@@ -287,7 +287,7 @@ def test_a_topic_reaches_its_subscription(bundle: Bundle) -> None:
 
 def test_an_action_that_moto_lacks_is_a_clear_error(bundle: Bundle) -> None:
     with pytest.raises(ClientError, match="the local bundle does not implement"):
-        bundle.client("ssm").describe_instance_information()
+        bundle.client("ssm").describe_activations()
 
 
 def test_clear_forgets_what_a_test_did(bundle: Bundle) -> None:

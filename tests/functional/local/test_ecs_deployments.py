@@ -390,4 +390,4 @@ def test_a_failure_can_be_named_by_reference(shop: EcsAccount) -> None:
     shop.run(30)
     assert shop.service()["deployments"][0]["failedTasks"] >= 2
     with pytest.raises(ValueError, match="mode must be one of"):
-        shop.simulator.fail(IMAGE, "explode")  # type: ignore[arg-type]
+        shop.simulator.fail(IMAGE, "explode")

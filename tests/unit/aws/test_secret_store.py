@@ -49,6 +49,14 @@ def test_a_member_of_a_json_secret_is_named_as_ecs_names_it(store: SecretStore) 
     assert "xoxb" not in str(caught.value)
 
 
+@pytest.mark.parametrize("member", ["null", "true", '{"a": "xoxb-1"}', '["xoxb-1"]'])
+def test_a_member_that_is_no_text_is_refused(store: SecretStore, member: str) -> None:
+    arn = secret(f'{{"token": {member}}}')
+    with pytest.raises(ConfigurationError, match="no text under the JSON key 'token'") as caught:
+        store.get(f"{arn}:token::")
+    assert "xoxb" not in str(caught.value)
+
+
 def test_a_parameter_is_decrypted(store: SecretStore) -> None:
     ssm = boto3.client("ssm", region_name="eu-west-1")
     ssm.put_parameter(Name="/longshore/teams", Value="https://x/?sig=1", Type="SecureString")

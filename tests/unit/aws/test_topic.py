@@ -46,6 +46,7 @@ def test_a_topic_that_is_not_there_is_for_good() -> None:
     [
         ("InvalidParameter", DeliveryError),
         ("AuthorizationError", DeliveryError),
+        ("KMSAccessDenied", DeliveryError),
         ("KMSDisabled", DeliveryError),
         ("AccessDenied", AccessDeniedError),
         ("Throttled", ThrottledError),

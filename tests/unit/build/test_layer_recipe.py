@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import aws_lambda_powertools
 import pytest
 import slack_sdk
 from botocore.session import Session
@@ -186,19 +187,30 @@ def test_of_slack_sdk_only_what_the_web_api_needs_is_shipped(recipe: Recipe, tmp
     weight = sum(len(content) for name, (content, _) in built.items() if name.startswith("python/slack_sdk/"))
     assert weight < sum(map(len, files.values())) / 2
     assert not [name for name in built if name.startswith("python/slack/") or "async" in name or "legacy" in name]
-    imports = "import slack_sdk.web.client, slack_sdk.errors; print(slack_sdk.__file__)"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-c",
-            f"import sys; sys.path.insert(0, {str(tmp_path / 'out' / 'python')!r}); {imports}",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == str(tmp_path / "out" / "python" / "slack_sdk" / "__init__.py")
+    shipped = tmp_path / "out" / "python"
+    assert imported(shipped, "slack_sdk.web.client, slack_sdk.errors", "slack_sdk") == shipped / "slack_sdk/__init__.py"
+
+
+@pytest.mark.usefixtures("without_runtime")
+def test_of_powertools_only_what_functions_use_is_shipped(recipe: Recipe, tmp_path: Path) -> None:
+    name = "aws_lambda_powertools"
+    installed = Path(aws_lambda_powertools.__file__).parent
+    files = {f"{name}/{f.relative_to(installed).as_posix()}": f.read_bytes() for f in installed.rglob("*.py")}
+    (recipe.folder / "requirements.txt").write_text(write_wheel(recipe.wheels, name, files))
+    built = recipe.build(tmp_path / "out")
+    weight = sum(len(content) for path, (content, _) in built.items() if path.startswith(f"python/{name}/"))
+    assert weight < sum(map(len, files.values())) / 2
+    shipped = tmp_path / "out" / "python"
+    used = f"{name}.logging, {name}.metrics, {name}.utilities.typing"
+    assert imported(shipped, used, name) == shipped / name / "__init__.py"
+
+
+def imported(shipped: Path, modules: str, name: str) -> Path:
+    """Where a package was found, once these modules of it were imported from what is shipped, before anything else."""
+    others = [path for path in sys.path if path.endswith("site-packages")]
+    code = f"import sys; sys.path[:0] = {[str(shipped), *others]!r}; import {modules}; print({name}.__file__)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip())
 
 
 # -- the search for a Python 3.13 ------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_a_reply_and_its_file_go_to_the_thread(slack: SlackStandIn) -> None:
     [root] = slack.messages(CHANNEL)
     [reply, file] = root.replies
     assert reply.text == "task stopped"
-    assert [(each.name, each.content) for each in file.files] == [("log-tail.txt", b"a\nb\n")]
+    assert [(each.title, each.content) for each in file.files] == [("log-tail.txt", b"a\nb\n")]
 
 
 def test_a_reply_of_text_and_no_file_is_one_request(slack: SlackStandIn) -> None:
@@ -151,10 +151,36 @@ def test_a_reply_that_broke_off_is_completed_without_repeating(
     slack_channel.reply(id, told, idempotency="r1", since=START)
     slack_channel.reply(id, told, idempotency="r1", since=START)
     replies = slack.messages(CHANNEL)[0].replies
-    assert [(reply.text, [file.name for file in reply.files]) for reply in replies] == [
+    assert [(reply.text, [file.title for file in reply.files]) for reply in replies] == [
         ("why", []),
         ("", ["log-tail.txt"]),
     ]
+
+
+@pytest.mark.parametrize("scopes", [SCOPES, SCOPES - {"files:write"}])
+def test_a_second_file_of_a_thread_is_not_taken_for_the_first(clock: Clock, scopes: frozenset[str]) -> None:
+    with SlackStandIn(now=clock.now, scopes=scopes) as slack:
+        slack_channel = channel(slack)
+        id = slack_channel.post(rendered(), idempotency="k1")
+        slack_channel.reply(id, rendered(file=("log-tail.txt", "one")), idempotency="r1")
+        slack.script([Fault.server_error(503, "files.getUploadURLExternal")])
+        with pytest.raises(UpstreamError):
+            slack_channel.reply(id, rendered(file=("log-tail.txt", "two")), idempotency="r2")
+        slack_channel.reply(id, rendered(file=("log-tail.txt", "two")), idempotency="r2", since=START)
+        replies = slack.messages(CHANNEL)[0].replies
+        files = [(file.content or b"").decode() for reply in replies for file in reply.files]
+        told = [text.strip("`").removeprefix("log-tail.txt\n```") for text in files or [r.text for r in replies]]
+        assert told == ["one", "two"]
+
+
+@pytest.mark.parametrize("code", ["not_in_channel", "channel_not_found"])
+def test_a_log_is_told_as_text_by_an_app_that_is_no_member(slack: SlackStandIn, code: str) -> None:
+    slack_channel = channel(slack)
+    id = slack_channel.post(rendered(), idempotency="k1")
+    slack.script([Fault.refuse(code, "files.completeUploadExternal")])
+    slack_channel.reply(id, rendered(file=("log-tail.txt", "the end")))
+    [reply] = slack.messages(CHANNEL)[0].replies
+    assert (reply.text, reply.files) == ("log-tail.txt\n```the end```", [])
 
 
 def test_a_log_is_told_as_text_where_files_may_not_be_uploaded(clock: Clock) -> None:
@@ -268,11 +294,40 @@ def test_all_calls_of_one_delivery_share_one_budget(slack: SlackStandIn) -> None
     assert methods(slack) == ["chat.postMessage", "files.getUploadURLExternal"]
 
 
-def test_the_token_can_be_checked(slack: SlackStandIn) -> None:
-    assert channel(slack).check() == "longshore in Longshore"
+def test_an_app_that_may_do_everything_lacks_nothing_and_shows_nothing(slack: SlackStandIn) -> None:
+    assert channel(slack).shortcomings() == []
+    assert slack.messages(CHANNEL) == []
+
+
+@pytest.mark.parametrize("code", ["not_in_channel", "missing_scope", "channel_not_found"])
+def test_an_app_that_cannot_read_back_is_told_what_follows_and_what_to_do(slack: SlackStandIn, code: str) -> None:
+    slack.script([Fault.refuse(code, "conversations.history")])
+    (said,) = channel(slack).shortcomings()
+    assert "second message" in said and "invite the app" in said and code in said
+
+
+def test_an_app_that_may_do_neither_is_told_both(clock: Clock) -> None:
+    with SlackStandIn(now=clock.now, scopes={"chat:write"}) as slack:
+        assert ["channels:history" in said or "files:write" in said for said in channel(slack).shortcomings()] == [
+            True
+        ] * 2
+
+
+def test_what_is_no_shortcoming_is_an_error(slack: SlackStandIn) -> None:
     slack.script([Fault.refuse("account_inactive")])
     with pytest.raises(DeliveryError):
-        channel(slack).check()
+        channel(slack).shortcomings()
+
+
+def test_a_second_token_gets_no_more_time(slack: SlackStandIn) -> None:
+    ticks = iter(range(0, 1000, 4))
+    secrets = FakeSecrets({TOKEN_ARN: "xoxb-old"}, {TOKEN_ARN: [slack.token]})
+    slack_channel = SlackChannel(
+        CHANNEL, secrets, TOKEN_ARN, http(), base_url=slack.api_url, budget=7, monotonic=lambda: float(next(ticks))
+    )
+    with pytest.raises(UpstreamError, match="used up"):
+        slack_channel.post(rendered(), idempotency="k1")
+    assert [call.outcome for call in slack.calls] == ["invalid_auth"]
 
 
 def test_nothing_is_unfurled_and_names_do_not_mention(slack: SlackStandIn) -> None:

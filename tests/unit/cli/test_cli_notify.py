@@ -226,6 +226,53 @@ def test_a_secret_is_never_shown(config: str) -> None:
     assert "not-base64" not in result.stderr
 
 
+USELESS = '{\n  "token": "hunter2"\n}'
+
+
+@pytest.mark.usefixtures("slack")
+def test_a_secret_that_no_channel_could_use_is_exit_2_and_not_shown(config: str) -> None:
+    boto3.client("secretsmanager", "eu-west-1").put_secret_value(SecretId="slack", SecretString=USELESS)
+    result = notify("test", "ops", "--config", config, "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{SECRET}: is JSON" in result.stderr and "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize("error", [ValueError("Bearer hunter2"), KeyError("hunter2"), RuntimeError("hunter2")])
+def test_not_even_a_defect_of_ours_shows_the_secret(
+    slack: SlackStandIn, config: str, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("longshore.channels.slack.SlackChannel.post", fail)
+    result = notify("test", "ops", "--config", config, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["why"]) == (1, type(error).__name__)
+    assert "hunter2" not in result.output and slack.calls == []
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_an_app_that_may_not_read_back_works_and_is_warned_of(slack: SlackStandIn, config: str) -> None:
+    slack.script([Fault.refuse("not_in_channel", "conversations.history")])
+    result = notify("test", "ops", "--config", config)
+    assert (result.exit_code, len(slack.messages("C0123456789"))) == (0, 1)
+    assert "channel ops: what was posted cannot be read back" in result.stderr
+    assert "not as a file" not in result.stderr
+
+
+def test_an_app_that_may_not_upload_works_and_is_warned_of(slack: SlackStandIn, config: str) -> None:
+    slack.script([Fault.refuse("missing_scope", "files.getUploadURLExternal")])
+    result = notify("test", "ops", "--config", config)
+    assert result.exit_code == 0
+    assert "files:write" in result.stderr
+
+
+def test_what_else_the_app_may_do_may_stay_unknown(slack: SlackStandIn, config: str) -> None:
+    slack.script([Fault.server_error(503, "conversations.history")])
+    result = notify("test", "ops", "--config", config)
+    assert result.exit_code == 0
+    assert "what else the app may do cannot be seen" in result.stderr
+
+
 @pytest.mark.usefixtures("slack")
 def test_a_channel_that_is_not_there_is_exit_2_with_those_there_are(config: str) -> None:
     result = notify("test", "opps", "--config", config)

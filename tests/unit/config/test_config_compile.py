@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from longshore_config.__main__ import main
-from longshore_config.compile import InvalidConfigError, canonical, compile_config, seconds
+from longshore_config.compile import InvalidConfigError, canonical, compile_config
+from longshore_config.durations import seconds
 
 
 def write(folder: Path, text: str) -> Path:

@@ -92,7 +92,15 @@ WRONG = [
     (OPS + "routes: [{to: [ops, ops]}]", "routes[0].to", ""),
     (OPS + "routes: [{match: {}}]", "routes[0]", "the key to is missing"),
     (OPS + "routes: [{to: []}]", "routes[0].to", "empty"),
-    (OPS + "routes: [{mute: true, to: [ops]}]", "routes[0].to", "goes nowhere"),
+    (OPS + "routes: [{mute: true, to: [ops]}]", "routes[0].to", "it is not allowed here; this route says mute: true"),
+    (OPS + "routes: [{match: {kind: deploiment-*}, to: [ops]}]", "routes[0].match.kind", "did you mean deployment-*?"),
+    (OPS + "routes: [{match: {kind: [hold-set, xyz]}, to: [ops]}]", "routes[0].match.kind[1]", "there are: deploym"),
+    (OPS + "routes: [{match: {kind: Redeploy Requested}, to: [ops]}]", "routes[0].match.kind", "no kind of notice"),
+    (
+        OPS + 'routes: [{match: {team: a}, to: [fallback], mention: "@here"}, {to: [ops]}]',
+        "routes[0].mention",
+        "add a Slack channel",
+    ),
     (OPS + 'routes: [{match: {severity: ">=bad"}, to: [ops]}]', "routes[0].match.severity", ">=error"),
     (OPS + "routes: [{match: {colour: red}, to: [ops]}]", "routes[0].match.colour", "unknown key"),
     (OPS + "routes: [{to: [ops]}, {match: {team: a}, to: [ops]}]", "routes[1]", "takes everything"),
@@ -104,6 +112,36 @@ WRONG = [
 def test_each_mistake_is_found_at_its_key(tmp_path: Path, text: str, key: str, says: str) -> None:
     found = problems(tmp_path, text)
     assert any(f" {key}: " in each and says in each for each in found), found
+
+
+TOKEN = "xoxb-" + "123456789012-abcdefABCDEF"
+PASTED = [
+    f"type: slack, channel: C0123456789, secret: {TOKEN}",
+    f"type: slack, channel: {TOKEN}, secret: {TOKEN}",
+    f"type: slack, channel: C0123456789, secret: [{TOKEN}]",
+    "type: pagerduty, secret: 01234567890123456789012345678901",
+    "type: pagerduty, secret: 0x1234567890123456789012345678901",
+    f'type: webhook, secret: "{SECRET}", url: "http://me:{TOKEN}@hooks.example.com/"',
+    f'type: teams, secret: "{SECRET}", url: "https://hooks.example.com/?sig={TOKEN}"',
+    f"type: sns, topic: {TOKEN}",
+    f"type: sns, topic: {TOKEN}, secret: {TOKEN}",
+]
+
+
+@pytest.mark.parametrize("settings", PASTED)
+def test_a_secret_that_was_pasted_into_the_file_is_not_repeated(tmp_path: Path, settings: str) -> None:
+    found = problems(tmp_path, channel(settings))
+    assert found
+    assert not any(each in line for line in found for each in (TOKEN, "4567890", "me:"))
+
+
+@pytest.mark.parametrize("kind", ["*", "Hold Set", "hold-*", "*-failed", "[dt]*"])
+def test_kinds_may_be_written_as_they_are_matched(tmp_path: Path, kind: str) -> None:
+    assert problems(tmp_path, OPS + f'routes: [{{match: {{kind: "{kind}"}}, to: [ops]}}]') == []
+
+
+def test_a_tag_may_lead_to_somebody_who_can_be_mentioned(tmp_path: Path) -> None:
+    assert problems(tmp_path, OPS + 'routes: [{to: ["tag:longshore:channel"], mention: "@here"}]') == []
 
 
 def test_a_route_below_one_that_goes_on_is_reached(tmp_path: Path) -> None:

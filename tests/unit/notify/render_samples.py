@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,8 +14,8 @@ from longshore.events import Kind
 from longshore.notices import Fact, Link, Notice, Phase, Severity, Text
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.kinds import MEANINGS, slug
+from longshore.notify.life import Life, Step
 from longshore.notify.reading import read
-from longshore.notify.render.story import Life, Step
 
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 WORKLOAD = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/prod/orders-api"
@@ -33,23 +35,26 @@ _TIMES = {"began": "2026-11-23T09:14:02+00:00", "ended": "2026-11-23T09:17:43+00
 _WORKLOAD = {"workload": WORKLOAD, "platform": "ecs-service", "team": "orders", "environment": "prod"}
 _DEPLOYMENT = {**_WORKLOAD, "decision": "newer", "rollback": False, "changes": [_CHANGE]}
 _CANDIDATE = {"container": "api", "tag": "v1.8.3", "digest": NEW, "reason": "held"}
-_TASK = {
-    **_WORKLOAD,
-    "family": "worker",
-    "task": f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/prod/4c1e5f0a9b8d4e7c8f6a5b4c3d2e1f00",
-    "class": "out of memory",
-    "cause": "out of memory",
-    "container": "worker",
-    "exit_code": 137,
-    "evidence": ["exit code 137, OutOfMemory", "used 1021 of 1024 MiB"],
-    "attempt": 1,
-    "fix": "raise memory from 1024 to 2048 MiB",
-    "log_group": "/ecs/worker",
-    "log_stream": "worker/worker/4c1e",
-}
 _IMAGE = {"repository": f"{ACCOUNT}/{REGION}/orders-api", "tag": "v1.8.3", "digest": NEW}
 _MIRROR = {"upstream": "docker.io/library/nginx:1.29", "downstream": "public.ecr.aws/acme/nginx:1.29", "tag": "1.29"}
+_EVENTS = Path(__file__).parents[3] / "events" / "longshore"
 
+
+def published(name: str) -> Mapping[str, Any]:
+    """The detail of a sample event."""
+    detail: Mapping[str, Any] = json.loads((_EVENTS / f"{name}.json").read_text(encoding="utf-8"))["detail"]
+    return detail
+
+
+_RECOVER = (
+    Kind.TASK_FAILED,
+    Kind.TASK_REPLACED,
+    Kind.TASK_REPLACEMENT_REFUSED,
+    Kind.TASK_GIVEN_UP,
+    Kind.CRASH_LOOP_OPENED,
+    Kind.CRASH_LOOP_RESOLVED,
+    Kind.RETIREMENT_ANNOUNCED,
+)
 DETAILS: Mapping[Kind, Mapping[str, Any]] = {
     Kind.DEPLOYMENT_PLANNED: {**_WORKLOAD, "reason": "newer", "would": "deploy", "candidates": [_CANDIDATE]},
     Kind.DEPLOYMENT_HELD: {
@@ -78,16 +83,11 @@ DETAILS: Mapping[Kind, Mapping[str, Any]] = {
         **_TIMES,
         "reason": "rolled-back-by-platform",
         "why": "tasks failed to start",
+        "evidence": ["3 tasks failed, the deployment circuit breaker trips at 3"],
         "log_tail": LOG,
     },
     Kind.DEPLOYMENT_SUPERSEDED: {**_DEPLOYMENT, **_TIMES, "reason": "raced", "resolved": {"api": OLD}},
-    Kind.TASK_FAILED: {**_TASK, "log_tail": LOG},
-    Kind.TASK_REPLACED: {**_TASK, "replacement": f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/prod/9d20", "zone": "1a → 1c"},
-    Kind.TASK_REPLACEMENT_REFUSED: {**_TASK, "why": "the task may not run twice: longshore:retry is not idempotent"},
-    Kind.TASK_GIVEN_UP: {**_TASK, "attempts": ["1", "2", "3"], "attempt": 3, "log_tail": LOG},
-    Kind.CRASH_LOOP_OPENED: {**_TASK, "count": 7, "retry_at": "2026-11-23T10:31:00+00:00", "log_tail": LOG},
-    Kind.CRASH_LOOP_RESOLVED: {**_WORKLOAD, **_TIMES},
-    Kind.RETIREMENT_ANNOUNCED: {**_WORKLOAD, "due": "2026-12-05T00:00:00+00:00", "reason": "retirement"},
+    **{kind: published(slug(kind)) for kind in _RECOVER},
     Kind.IMAGE_MIRRORED: {**_MIRROR, "digest": NEW, "copied": 9, "mounted": 5, "seconds": 14},
     Kind.MIRROR_FAILED: {**_MIRROR, "error": "429 from the upstream", "attempt": 3, "retry_at": "2026-11-23T11:42:00Z"},
     Kind.MIRROR_REPORTED: {"mirror": "daily", "checked": 42, "current": 39, "updated": 2, "failing": 1},
@@ -132,6 +132,9 @@ BEFORE: Mapping[Kind, tuple[Kind, ...]] = {
     Kind.DEPLOYMENT_FAILED: (Kind.DEPLOYMENT_STARTED,),
     Kind.DEPLOYMENT_ROLLED_BACK: (Kind.DEPLOYMENT_STARTED,),
     Kind.DEPLOYMENT_SUPERSEDED: (Kind.DEPLOYMENT_STARTED,),
+    Kind.TASK_REPLACED: (Kind.TASK_FAILED,),
+    Kind.TASK_REPLACEMENT_REFUSED: (Kind.TASK_FAILED,),
+    Kind.TASK_GIVEN_UP: (Kind.TASK_FAILED, Kind.TASK_REPLACED, Kind.TASK_FAILED, Kind.TASK_REPLACED),
     Kind.CRASH_LOOP_RESOLVED: (Kind.CRASH_LOOP_OPENED,),
     Kind.FINDINGS_RESOLVED: (Kind.FINDINGS_REPORTED,),
     Kind.HOLD_LIFTED: (Kind.HOLD_SET,),
@@ -141,6 +144,10 @@ BEFORE: Mapping[Kind, tuple[Kind, ...]] = {
 
 def notice(kind: Kind, second: int = 0, **detail: Any) -> Notice:
     """A notice as it is read from a sample event."""
+    return _read(kind, second, {**DETAILS[kind], "correlation": "c-1", **detail})
+
+
+def _read(kind: Kind, second: int, detail: Mapping[str, Any]) -> Notice:
     envelope = {
         "version": "0",
         "id": f"{slug(kind)}-{second}",
@@ -150,7 +157,7 @@ def notice(kind: Kind, second: int = 0, **detail: Any) -> Notice:
         "time": f"2026-11-23T09:{14 + second:02}:02Z",
         "region": REGION,
         "resources": [WORKLOAD],
-        "detail": {**DETAILS[kind], "correlation": "c-1", **detail},
+        "detail": detail,
         "longshore-destination": "ops",
     }
     found = read(envelope)
@@ -172,11 +179,31 @@ def sample(kind: Kind) -> tuple[Notice, Life]:
     return notice(kind, len(before)), life(*before)
 
 
+def soaking() -> tuple[Notice, Life]:
+    """A deployment whose images run and are watched."""
+    stage = {"stage": "soaking", "deadline": None, "began": _TIMES["began"], "soaks_until": "2026-11-23T09:22:43+00:00"}
+    return notice(Kind.DEPLOYMENT_STARTED, 3, **stage), life(Kind.DEPLOYMENT_STARTED)
+
+
 def way_back() -> tuple[Notice, Life]:
     """The end of a deployment that failed and whose rollback succeeded."""
     told = life(Kind.DEPLOYMENT_STARTED, Kind.DEPLOYMENT_FAILED)
     told = told.then(notice(Kind.DEPLOYMENT_STARTED, 2, rollback=True, changes=[_BACK], reason="rollback"))
     return notice(Kind.DEPLOYMENT_SUCCEEDED, 3, rollback=True, changes=[_BACK], reason="verified"), told
+
+
+_FURTHER: Mapping[str, Kind] = {
+    "task-failed-left-alone": Kind.TASK_FAILED,
+    "task-failed-observed": Kind.TASK_FAILED,
+    "crash-loop-opened-family": Kind.CRASH_LOOP_OPENED,
+}
+FURTHER = tuple(_FURTHER)
+"""Sample events of kinds that are told in several ways."""
+
+
+def further(name: str) -> tuple[Notice, Life]:
+    """The notice of one of them, alone in its thread."""
+    return _read(_FURTHER[name], 0, published(name)), Life()
 
 
 # -- any notice at all --------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,8 +18,10 @@ from longshore.errors import (
     UpstreamError,
 )
 from longshore.events import Kind
+from longshore.notices import Phase
+from longshore.notify.kinds import MEANINGS
 from longshore.notify.messages import Due
-from tests.notify_world import HOOK, OPS, NotifyWorld, Said
+from tests.notify_world import HOOK, OPS, Crash, NotifyWorld, Said
 
 
 def lived(world: NotifyWorld, *, correlation: str = "push-1", name: str = "ops") -> None:
@@ -95,6 +99,68 @@ def test_an_incident_that_begins_again_is_a_new_message() -> None:
     assert first.key != second.key
 
 
+OPENINGS = [kind for kind, meaning in MEANINGS.items() if meaning.phase is Phase.OPENED]
+NAMED = {
+    "destination": "pager",
+    "key": "routes",
+    "problem": "is no list",
+    "repository": "shop/web",
+    "digest": "sha256:1",
+}
+
+
+@pytest.mark.parametrize("kind", OPENINGS)
+@pytest.mark.parametrize("channel", [OPS, HOOK], ids=["slack", "teams"])
+def test_what_opens_again_hours_later_is_a_new_message(kind: Kind, channel: dict[str, str]) -> None:
+    """Not every opening has an end, and not every end is heard of."""
+    world = NotifyWorld({"to": channel})
+    for seconds in (1800, 5 * 3600, 3600, 60):
+        world.publish(kind.value, **NAMED)
+        world.run(seconds)
+    assert len(world["to"].messages) == 2
+    assert world.threads.left == []
+
+
+def test_what_waited_for_hours_is_told_apart_too() -> None:
+    world = NotifyWorld({"teams": HOOK})
+    first = world.event("Hold Set", why="three images failed")
+    world.clock.advance_to(world.clock.now() + timedelta(hours=7))
+    for event in (first, world.event("Hold Set", why="three images failed")):
+        world.queue.postpone(event, world.clock.now())
+    world.run()
+    assert len(world["teams"].messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [
+        ("Hold Set", {"why": "three images failed"}, {"why": "rolled back outside Longshore"}),
+        ("Channel Failed", {"reason": "invalid_auth"}, {"reason": "is_archived"}),
+        ("Configuration Rejected", {"problem": "names a"}, {"problem": "names b"}),
+    ],
+)
+@pytest.mark.parametrize("pause", [0, 60])
+@pytest.mark.parametrize("channel", [OPS, HOOK], ids=["slack", "teams"])
+def test_another_problem_is_news_at_once(
+    kind: str, first: dict[str, str], second: dict[str, str], pause: float, channel: dict[str, str]
+) -> None:
+    world = NotifyWorld({"to": channel})
+    for members in (first, second, second):
+        world.publish(kind, **{**NAMED, **members})
+        world.run(pause)
+    world.run()
+    assert len(world["to"].messages) == 2
+    assert world.threads.left == []
+
+
+def test_a_deployment_that_is_held_again_stays_one_message() -> None:
+    world = NotifyWorld()
+    for reason in ("gate-failed", "held"):
+        world.publish("Deployment Held", reason=reason)
+        world.run(60)
+    assert len(world["ops"].messages) == 1
+
+
 def test_the_same_news_an_hour_later_is_a_new_message_and_sooner_an_edit() -> None:
     world = NotifyWorld()
     for seconds in (600, 4000, 1):
@@ -102,6 +168,73 @@ def test_the_same_news_an_hour_later_is_a_new_message_and_sooner_an_edit() -> No
         world.run(seconds)
     world.run()
     assert [len(each.replies) for each in world["ops"].messages.values()] == [2, 1]
+
+
+def soaking(world: NotifyWorld, until: str) -> None:
+    world.publish("Deployment Started", stage="soaking", soaks_until=f"2026-11-23T{until}:00+00:00")
+
+
+def headline(said: Said) -> str:
+    return said.rendered.text.splitlines()[0]
+
+
+def test_a_message_goes_through_the_stages_of_a_deployment() -> None:
+    world = NotifyWorld()
+    shown = []
+    world.publish("Deployment Started", stage="rolling")
+    world.run()
+    message = world["ops"].messages["1"]
+    shown.append(headline(message))
+    soaking(world, "10:05")
+    world.run()
+    shown.append(headline(message))
+    world.publish("Deployment Succeeded", reason="verified")
+    world.run()
+    shown.append(headline(message))
+    assert [each.split()[0] for each in shown] == ["🚀", "👀", "✅"]
+    assert "2026-11-23 10:05 UTC" in shown[1] and "10:05" not in message.rendered.text
+    assert len(world["ops"].messages) == 1
+    assert len(message.replies) == 3
+    body = str(message.rendered.body)
+    assert body.index("deployment started") < body.index("running, watched") < body.index("deployment succeeded")
+
+
+def test_a_stage_that_is_told_again_corrects_the_message_and_is_no_news_in_the_thread() -> None:
+    world = NotifyWorld()
+    world.publish("Deployment Started", stage="rolling")
+    world.run()
+    for until in ("10:05", "10:06"):
+        soaking(world, until)
+        world.run(60)
+    message = world["ops"].messages["1"]
+    assert "10:06 UTC" in headline(message)
+    assert len(message.replies) == 2
+    assert str(message.rendered.body).count("running, watched") == 1
+    assert world.threads.left == []
+
+
+def test_a_stage_that_is_told_again_at_once_is_one_too() -> None:
+    world = NotifyWorld()
+    world.publish("Deployment Started", stage="rolling")
+    soaking(world, "10:05")
+    soaking(world, "10:06")
+    world.run()
+    message = world["ops"].messages["1"]
+    assert (len(message.replies), world.threads.left) == (2, [])
+    assert str(message.rendered.body).count("running, watched") == 1
+
+
+def test_a_stage_of_the_way_back_is_news() -> None:
+    world = NotifyWorld()
+    world.publish("Deployment Started", stage="rolling")
+    soaking(world, "10:05")
+    world.publish("Deployment Failed", reason="alarms")
+    world.publish("Deployment Started", stage="rolling", reason="rollback", rollback=True)
+    world.publish("Deployment Started", stage="soaking", rollback=True, soaks_until="2026-11-23T10:30:00Z")
+    world.run()
+    message = world["ops"].messages["1"]
+    assert (len(world["ops"].messages), len(message.replies)) == (1, 5)
+    assert "10:30 UTC" in headline(message)
 
 
 # -- channels that cannot edit ------------------------------------------------------------------------------------
@@ -114,6 +247,33 @@ def test_a_webhook_gets_the_first_and_the_last() -> None:
         world.run(60)
     assert len(world["teams"].messages) == 2
     assert world.threads.left == []
+
+
+@pytest.mark.parametrize("pause", [0, 60])
+@pytest.mark.parametrize("kind", ["teams", "pagerduty", "webhook", "slack-webhook", "sns"])
+def test_a_stage_is_told_only_where_messages_are_edited(kind: str, pause: float) -> None:
+    world = NotifyWorld({"hook": {**HOOK, "type": kind}})
+    world.publish("Deployment Started", stage="rolling")
+    world.run(pause)
+    soaking(world, "10:05")
+    world.run(60)
+    told = [each.rendered for each in world["hook"].messages.values()]
+    assert len(told) == 1
+    assert "10:05" not in f"{told[0].body}{told[0].text}"
+    world.publish("Deployment Succeeded", reason="verified")
+    world.run(60)
+    assert len(world["hook"].messages) == 2
+    assert world.threads.left == []
+
+
+def test_a_stage_alone_is_nothing_for_a_webhook() -> None:
+    world = NotifyWorld({"teams": HOOK})
+    soaking(world, "10:05")
+    world.run(60)
+    assert (world["teams"].messages, world.threads.left) == ({}, [])
+    world.publish("Deployment Succeeded", reason="verified")
+    world.run(60)
+    assert len(world["teams"].messages) == 1
 
 
 def test_a_webhook_gets_what_is_graver_than_before() -> None:
@@ -145,6 +305,20 @@ def test_a_webhook_that_may_have_taken_a_notice_gets_the_same_one_again() -> Non
     first, again, last = world["teams"].messages.values()
     assert (first.key, first.rendered) == (again.key, again.rendered)
     assert last.key != first.key
+
+
+@pytest.mark.parametrize("kind", ["teams", "webhook", "pagerduty", "sns"])
+def test_an_end_that_is_published_twice_is_told_once(kind: str) -> None:
+    """The watch may die between telling and recording: the second event has another id, and other times."""
+    world = NotifyWorld({"hook": {**HOOK, "type": kind}})
+    for minute in (5, 6):
+        ended = f"2026-11-23T09:0{minute}:00Z"
+        world.publish("Deployment Succeeded", reason="verified", began="2026-11-23T09:00:00Z", ended=ended)
+        world.run(60)
+    assert len(world["hook"].messages) == 1
+    world.publish("Deployment Failed", reason="alarms")
+    world.run()
+    assert len(world["hook"].messages) == 2
 
 
 # -- bad days -----------------------------------------------------------------------------------------------------
@@ -275,6 +449,24 @@ def test_a_dead_letter_that_is_put_back_is_told_where_it_belongs() -> None:
     assert len(world["teams"].messages) == told
 
 
+def test_a_dead_letter_that_is_put_back_is_posted_though_a_later_notice_was_told() -> None:
+    world = NotifyWorld({"teams": HOOK})
+    world.publish("Deployment Started")
+    world.run()
+    world["teams"].script = [DeliveryError("http-413")]
+    for kind, members in (("Deployment Failed", {"reason": "alarms"}), ("Deployment Succeeded", {"rollback": True})):
+        world.publish(kind, **members)
+        world.run(60)
+    ((letter, _),) = world.dead_letters.letters
+    told = len(world["teams"].messages)
+    for _ in range(2):  # put back twice by mistake
+        world.queue.postpone(letter, world.clock.now())
+        world.run()
+    assert len(world["teams"].messages) == told + 1
+    assert "failed" in list(world["teams"].messages.values())[-1].rendered.text
+    assert world.threads.left == []
+
+
 def test_a_channel_that_the_configuration_no_longer_has_is_not_silent() -> None:
     world = NotifyWorld()
     world.publish("Deployment Failed")
@@ -325,6 +517,20 @@ def test_observe_tells_nobody_and_writes_nothing() -> None:
     assert "web" in outcome.detail["said"]
 
 
+def test_observe_still_tells_what_an_outbox_held_before() -> None:
+    world = NotifyWorld()
+    world.publish("Deployment Failed")
+    world.run(0)
+    assert len(world.threads.left) <= 1
+    world.publish("Deployment Started", correlation="push-2")
+    world.run(1)
+    left = len(world.threads.left)
+    world._observe = True
+    world.run()
+    assert (left, world.threads.left) == (1, [])
+    assert len(world["ops"].messages) == 2
+
+
 # -- sudden ends --------------------------------------------------------------------------------------------------
 
 
@@ -344,6 +550,51 @@ def test_the_process_may_end_at_any_port_call(boundary: int) -> None:
     message = only(world)
     assert "rolled back" in message.rendered.text
     assert sorted(answered(message)) == sorted(WHOLE)
+    assert (world.threads.left, world.queue.dead, world.dead_letters.letters) == ([], [], [])
+
+
+def test_who_meets_a_dead_claim_does_not_ask_every_moment_whether_it_is_over() -> None:
+    world = NotifyWorld()
+    sent = []
+    postpone = world.queue.postpone
+
+    def counted(body: Mapping[str, Any], until: datetime) -> None:
+        sent.append(body["detail-type"])
+        postpone(body, until)
+
+    world.queue.postpone = counted  # type: ignore[method-assign]
+    world["ops"].script = [Crash()]  # type: ignore[list-item]
+    for number in range(20):
+        world.publish("Deployment Held", reason=str(number))
+        world.publish("Deployment Failed")
+    world.run(95)
+    assert world.crashes == 1
+    assert sent.count("Notice Due") <= 40 * 7, "each a handful of times, not once for every few seconds"
+    world.run()
+    assert world.threads.left == []
+
+
+def restated(crash_at: int | None, channel: dict[str, str]) -> NotifyWorld:
+    world = NotifyWorld({"to": channel})
+    for why in ("three images failed", "rolled back outside Longshore"):
+        world.publish("Hold Set", why=why)
+    world.run(0)
+    before = world.boundaries
+    world.crash_at = before + crash_at if crash_at else None
+    world.run()
+    world.boundaries -= before
+    return world
+
+
+@pytest.mark.parametrize("channel", [OPS, HOOK], ids=["slack", "teams"])
+@pytest.mark.parametrize("boundary", range(1, restated(None, OPS).boundaries + 1))
+def test_a_new_chapter_survives_the_end_of_the_process(boundary: int, channel: dict[str, str]) -> None:
+    world = restated(boundary, channel)
+    told = list(world["to"].messages.values())
+    keys = {each.key for each in told}
+    assert len(keys) == 2
+    assert len(told) == 2 or channel is HOOK, "one root each"
+    assert len({reply for each in told for reply, _ in each.replies}) == sum(len(each.replies) for each in told)
     assert (world.threads.left, world.queue.dead, world.dead_letters.letters) == ([], [], [])
 
 

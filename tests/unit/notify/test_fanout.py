@@ -13,6 +13,8 @@ from tests.notify_world import HOOK, OPS, WEB, NotifyWorld
 
 BOTH = {"ops": OPS, "teams": HOOK}
 
+SOAKING = {"stage": "soaking", "soaks_until": "2026-11-23T10:05:00Z"}
+
 
 def test_every_destination_gets_a_message_of_its_own() -> None:
     world = NotifyWorld(BOTH)
@@ -65,6 +67,14 @@ def test_after_the_deployment_a_child_speaks_for_itself() -> None:
     world.publish("Crash Loop Opened", correlation="loop")
     world.run()
     assert len(world["ops"].messages) == 2
+
+
+def test_a_stage_that_comes_after_the_end_covers_nothing() -> None:
+    world = NotifyWorld()
+    for kind, more in (("Deployment Started", {}), ("Deployment Succeeded", {}), ("Deployment Started", SOAKING)):
+        world.publish(kind, **more)
+        world.run()
+    assert world.threads.covers == {}
 
 
 def test_a_deployment_whose_end_is_never_told_does_not_silence_its_workload_for_ever() -> None:

@@ -144,6 +144,33 @@ def test_a_deployment_that_began() -> None:
     assert found.occurred_at == datetime(2026, 11, 23, 10, 5, 30, tzinfo=UTC)
 
 
+def test_a_deployment_whose_images_run() -> None:
+    stage = {"stage": "soaking", "began": TIMES["began"], "soaks_until": "2026-11-23T10:08:41+00:00"}
+    found = notice(Kind.DEPLOYMENT_STARTED, reason="newer", rollout="r", **stage)
+    assert headline(found) == "👀 web · prod: v2 runs, watched until 2026-11-23 10:08 UTC"
+    assert headline(found, "ja") == "👀 web (prod) で v2 が起動、2026-11-23 10:08 UTC まで監視中"
+    assert shown(found)["Watched until"] == "2026-11-23 10:08 UTC"
+    assert (found.stage, found.phase, found.severity) == ("soaking", Phase.PROGRESS, Severity.INFO)
+    started, ended = notice(Kind.DEPLOYMENT_STARTED, stage="rolling"), notice(Kind.DEPLOYMENT_SUCCEEDED)
+    assert started.stage == ""
+    assert started.order < found.order < ended.order, "in one second too"
+    assert found.thread == started.thread
+    assert [say(line) for line in found.details] == ["10:05:30 UTC · running, watched", "Correlation c-1"]
+
+
+def test_a_stage_of_the_way_back_stands_between_its_beginning_and_its_end() -> None:
+    back = {"rollback": True, "reason": "rollback"}
+    started, ended = (notice(kind, **back) for kind in (Kind.DEPLOYMENT_STARTED, Kind.DEPLOYMENT_SUCCEEDED))
+    found = notice(Kind.DEPLOYMENT_STARTED, stage="soaking", **back)
+    assert notice(Kind.DEPLOYMENT_ROLLED_BACK).order < started.order < found.order < ended.order
+    assert (found.phase, found.severity) == (Phase.PROGRESS, Severity.WARNING)
+
+
+@pytest.mark.parametrize("stage", ["", "flying", None, 3, ["soaking"]])
+def test_an_unknown_stage_is_none(stage: object) -> None:
+    assert notice(Kind.DEPLOYMENT_STARTED, stage=stage).stage == ""
+
+
 def test_a_deployment_that_won() -> None:
     found = notice(Kind.DEPLOYMENT_SUCCEEDED, reason="verified", **TIMES)
     assert headline(found) == "✅ web · prod: v2 live in 3m41s"
@@ -301,7 +328,7 @@ def test_a_task_is_told_with_its_cause_its_log_and_where_to_look() -> None:
         log_stream="n/app/0123abc",
         log_tail=["start", "DB_PASSWORD=hunter2", "killed"],
     )
-    assert headline(found) == "🔴 nightly: given up at attempt 3, out of memory"
+    assert headline(found) == "🔴 nightly: given up after 3 attempts, out of memory"
     assert found.log_tail == "start\nDB_PASSWORD=[redacted]\nkilled"
     assert "The log's tail has 1 redacted values." in [say(text) for text in found.details]
     assert [link.label for link in found.links] == ["link.task", "link.logs"]
@@ -417,6 +444,8 @@ MEMBERS = st.sampled_from(
         *("reason", "why", "by", "to", "since", "until", "deadline", "alarms", "candidates", "evidence", "log_tail"),
         *("logs", "log_group", "log_stream", "task", "repository", "digest", "tag", "count", "new", "priority"),
         *("downstream", "upstream", "seconds", "approval", "destination", "environment", "rollout", "attempt"),
+        *("verdict", "next", "would", "attempts", "name", "class", "exit_code", "count", "window_seconds", "changes"),
+        *("root_task", "family", "cluster", "replacement", "running", "desired", "instances", "suspect", "log"),
     ]
 )
 

@@ -14,13 +14,13 @@ import pytest
 from longshore.notify.catalogue import LANGUAGES
 from longshore.notify.kinds import MEANINGS, slug
 from longshore.notify.render.dispatch import CHANNELS, render
-from tests.unit.notify.render_samples import DETAILS, sample, way_back
+from tests.unit.notify.render_samples import DETAILS, FURTHER, further, sample, soaking, way_back
 
 if TYPE_CHECKING:
     from longshore.events import Kind
     from longshore.notices import Notice
+    from longshore.notify.life import Life
     from longshore.notify.ports import Rendered
-    from longshore.notify.render.story import Life
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 _SAME = {"sns": "amazonq"}
@@ -43,7 +43,7 @@ def path(channel: str, language: str, name: str) -> Path:
 
 
 def cases() -> list[tuple[str, str, str]]:
-    names = [*(slug(kind) for kind in MEANINGS), "way-back"]
+    names = [*(slug(kind) for kind in MEANINGS), "way-back", "deployment-started-soaking", *FURTHER]
     return [
         (channel, language, name)
         for channel in CHANNELS
@@ -55,7 +55,11 @@ def cases() -> list[tuple[str, str, str]]:
 
 def told(name: str) -> tuple[Notice, Life]:
     kinds: dict[str, Kind] = {slug(kind): kind for kind in MEANINGS}
-    return sample(kinds[name]) if name in kinds else way_back()
+    if name in kinds:
+        return sample(kinds[name])
+    if name in FURTHER:
+        return further(name)
+    return way_back() if name == "way-back" else soaking()
 
 
 @pytest.mark.parametrize(("channel", "language", "name"), cases())

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from longshore.events import Kind
+from longshore.notices import Phase, Severity
 from longshore.notify.kinds import MEANINGS
 from longshore.notify.render.dispatch import render
 from longshore.notify.render.pagerduty import dedup_key
 from longshore.notify.render.webhook import event_type
-from tests.unit.notify.render_samples import notice, way_back
+from tests.unit.notify.render_samples import DETAILS, notice, way_back
 
 
 def body(kind: Kind, channel: str, **detail: Any) -> dict[str, Any]:
@@ -35,6 +36,38 @@ def test_an_alert_is_resolved_by_its_own_thread() -> None:
     back = render(found, "pagerduty", life=before).body
     assert isinstance(back, dict)
     assert back["alert"] == {"event_action": "resolve", "dedup_key": failed["dedup_key"]}
+
+
+def test_the_next_good_push_resolves_the_alert_of_the_one_before() -> None:
+    for kind in (Kind.DEPLOYMENT_FAILED, Kind.DEPLOYMENT_ROLLED_BACK):
+        alert = body(kind, "pagerduty", correlation="push-1")["alert"]
+        good = body(Kind.DEPLOYMENT_SUCCEEDED, "pagerduty", correlation="push-2")["alert"]
+        assert (alert["event_action"], good["event_action"]) == ("trigger", "resolve")
+        assert alert["dedup_key"] == good["dedup_key"]
+
+
+def test_an_alert_belongs_to_one_workload() -> None:
+    other = f"{DETAILS[Kind.DEPLOYMENT_FAILED]['workload']}-2"
+    failed = body(Kind.DEPLOYMENT_FAILED, "pagerduty")["alert"]
+    good = body(Kind.DEPLOYMENT_SUCCEEDED, "pagerduty", workload=other)["alert"]
+    assert failed["dedup_key"] != good["dedup_key"]
+
+
+def test_a_superseded_deployment_heals_nothing() -> None:
+    assert body(Kind.DEPLOYMENT_SUPERSEDED, "pagerduty").keys() == {"change"}
+
+
+@pytest.mark.parametrize("kind", MEANINGS)
+def test_nobody_is_called_for_less_than_an_error(kind: Kind) -> None:
+    found = notice(kind)
+    alert = body(kind, "pagerduty").get("alert", {})
+    called = alert.get("event_action") == "trigger"
+    assert called == (found.severity in (Severity.CRITICAL, Severity.ERROR) and found.phase is not Phase.RESOLVED)
+
+
+@pytest.mark.parametrize("reason", ["not-steady", "never-started"])
+def test_a_failure_that_proves_nothing_calls_nobody(reason: str) -> None:
+    assert body(Kind.DEPLOYMENT_FAILED, "pagerduty", reason=reason).keys() == {"change"}
 
 
 def test_a_crash_loop_is_an_alert_until_it_is_over() -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from longshore.events import Kind
 from longshore.notices import Fact, Link, Text
 from longshore.notify.catalogue import LANGUAGES
+from longshore.notify.life import Life, Step
 from longshore.notify.render import limits
 from longshore.notify.render.dispatch import CHANNELS, render
-from longshore.notify.render.story import Life, Step
 from tests.unit.notify.render_samples import HOSTILE, LIVES, NOTICES, WORDS, notice
 from tests.unit.notify.render_schemas import AMAZON_Q, PAGERDUTY_ALERT, PAGERDUTY_CHANGE, WEBHOOK, problems
 

@@ -59,6 +59,18 @@ def test_a_failure_is_broadcast_from_its_thread_only_where_the_message_was_there
     assert "reply_broadcast" not in new
 
 
+def test_who_is_mentioned_hears_of_a_failure_that_is_an_edit() -> None:
+    """Slack notifies nobody of an edit: the answer that the channel sees too has to."""
+    failed, started = notice(Kind.DEPLOYMENT_FAILED, 1), life(Kind.DEPLOYMENT_STARTED)
+    reply = render(failed, "slack", mention="@here U0123456789", life=started).reply
+    assert isinstance(reply, dict)
+    assert told(reply).startswith("<!here> <@U0123456789>\n")
+    assert str(reply["text"]).startswith("<!here> <@U0123456789> ")
+    quiet = render(notice(Kind.DEPLOYMENT_SUCCEEDED, 1), "slack", mention="@here", life=started).reply
+    new = render(failed, "slack", mention="@here").reply
+    assert "<!here>" not in f"{quiet}{new}", "an answer in the thread alone calls nobody"
+
+
 def test_the_log_is_a_file_in_the_thread_and_a_closed_fence_without_one() -> None:
     failed = notice(Kind.DEPLOYMENT_FAILED, log_tail="\n".join(f"line {n} ```" for n in range(40)))
     threaded, inline = render(failed, "slack"), render(failed, "slack-webhook")

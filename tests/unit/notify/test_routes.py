@@ -113,6 +113,20 @@ def test_the_tag_of_a_workload_names_its_channel() -> None:
     assert to(notice(), by_tag, {"to": ["ops"]}) == ["ops"]
 
 
+def test_a_route_that_leads_to_nobody_keeps_nothing_from_the_others() -> None:
+    by_tag = {"match": {"severity": ">=warning"}, "to": ["tag:longshore:channel"]}
+    assert to(notice(), by_tag) == [FALLBACK]
+    assert to(notice(), by_tag, {"to": ["ops"]}) == ["ops"]
+    assert to(notice(), {"to": []}) == [FALLBACK]
+    assert to(notice(channel="teams"), by_tag, {"to": ["ops"]}) == ["teams"]
+    assert to(notice(), {**by_tag, "mute": True}, {"to": ["ops"]}) == []
+
+
+def test_a_channel_by_tag_alone_does_not_hide_that_it_failed() -> None:
+    failed = notice("Channel Failed", workload=None, destination="ops", channel_type="slack")
+    assert to(failed, {"to": ["tag:longshore:channel"]}) == [FALLBACK]
+
+
 def test_a_tag_that_names_no_channel_goes_to_the_topic_and_is_a_problem() -> None:
     found = routed(notice(channel="Teams"), {"to": ["tag:longshore:channel"]})
     assert list(found.to) == [FALLBACK]

@@ -57,6 +57,7 @@ def test_success_counts_only_after_the_soak() -> None:
     world.run(4.9)
     assert ending(world, arn) == ("soaking", "")
     assert world.told == ["Deployment Started"]
+    assert world.stages == ["rolling", "soaking"]
     assert world.records.get(arn).goods[0].digests == {"app": ONE}
     world.run(0.2)
     assert ending(world, arn) == ("verified", "verified")
@@ -79,6 +80,44 @@ def test_a_profile_may_do_without_a_soak() -> None:
     world.platform.succeed(arn)
     world.run(0)
     assert ending(world, arn) == ("verified", "verified")
+    assert world.stages == ["rolling"]
+
+
+def test_that_it_soaks_is_told_once_with_the_time_that_it_is_watched() -> None:
+    world, arn = started()
+    world.platform.succeed(arn)
+    world.run(0)
+    for _ in range(3):  # neither events nor reminders repeat it
+        world.deployment_changed(arn, "SERVICE_DEPLOYMENT_COMPLETED")
+        world.deliver(world.envelope("Watch Due", {"workload": arn}), "watch")
+    rolling, soaking = (each for each in world.publisher.published if "stage" in each.detail)
+    found = deployment(world, arn)
+    assert (soaking.kind, soaking.correlation) == (Kind.DEPLOYMENT_STARTED, rolling.correlation)
+    assert soaking.detail["soaks_until"] == found.deadline.isoformat()
+    assert soaking.detail["soaks_until"] == (world.clock.now() + timedelta(minutes=5)).isoformat()
+    assert soaking.detail["began"] == found.began.isoformat()
+    assert soaking.detail["changes"] == rolling.detail["changes"]
+    assert [each.metric for each in world.outcomes if each.kind is Kind.DEPLOYMENT_STARTED] == [
+        "DeploymentStarted",
+        "DeploymentSoaking",
+    ]
+    world.platform.change(arn, steady=False)
+    world.run(60)  # looking again, and then giving up, is no progress
+    assert world.stages == ["rolling", "soaking"]
+
+
+@pytest.mark.parametrize("step", range(1, 20))
+def test_a_crash_where_the_soak_begins_tells_it_at_least_once_and_loses_nothing(step: int) -> None:
+    world, arn = started()
+    world.platform.succeed(arn)
+    world.crash_at = len(world.steps) + step
+    world.run(60)
+    assert len(world.failures) == 1, "the process did not end"
+    assert ending(world, arn) == ("verified", "verified")
+    assert world.stages in (["rolling", "soaking"], ["rolling", "soaking", "soaking"])
+    told = [each.detail["soaks_until"] for each in world.publisher.published if "soaks_until" in each.detail]
+    assert told == sorted(told)
+    assert (world.queue.waiting, world.watch_queue.waiting) == ([], [])
 
 
 def test_a_lost_event_of_success_is_made_good_at_the_deadline() -> None:
@@ -198,6 +237,20 @@ def test_a_rollback_by_the_platform_is_adopted_and_the_image_is_quarantined() ->
     world.run(30)
     assert len(world.platform.applied) == 1
     assert world.told[-1] == "Deployment Held"
+
+
+@pytest.mark.parametrize("status", [RolloutStatus.ROLLED_BACK, RolloutStatus.FAILED])
+def test_a_failure_is_told_with_what_the_platform_answered_of_it(status: RolloutStatus) -> None:
+    world, arn = started()
+    rollout = str(deployment(world, arn).rollout)
+    counted = ("3 tasks failed",)
+    world.platform.rollouts[rollout] = Rollout(rollout, status, "breaker", alarms=("5xx",), evidence=counted)
+    world.deployment_changed(arn, "SERVICE_DEPLOYMENT_FAILED")
+    world.run(1)
+    told = [
+        each for each in world.publisher.published if each.kind in (Kind.DEPLOYMENT_FAILED, Kind.DEPLOYMENT_ROLLED_BACK)
+    ]
+    assert [told[0].detail[name] for name in ("why", "alarms", "evidence")] == ["breaker", ["5xx"], ["3 tasks failed"]]
 
 
 def test_a_finished_failure_is_taken_back_by_digest() -> None:

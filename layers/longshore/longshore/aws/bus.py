@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longshore.aws.errors import aws_errors
+from longshore.envelopes import SOURCE
 from longshore.errors import UpstreamError
-from longshore.events import SOURCE, Announcement
 
 if TYPE_CHECKING:
+    from longshore.events import Announcement
     from longshore.ports import Clock
 
 _ENTRIES = 10  # PutEvents takes at most ten entries
@@ -19,7 +20,8 @@ _ENTRIES = 10  # PutEvents takes at most ten entries
 class Bus:
     """Publishes announcements to one event bus."""
 
-    def __init__(self, events: Any, name: str, clock: Clock) -> None:
+    def __init__(self, events: Callable[[], Any], name: str, clock: Clock) -> None:
+        """`events` answers the boto3 client, which is made with the first announcement."""
         self._events = events
         self._name = name
         self._clock = clock
@@ -29,7 +31,7 @@ class Bus:
         for start in range(0, len(announcements), _ENTRIES):
             entries = [self._entry(each) for each in announcements[start : start + _ENTRIES]]
             with aws_errors():
-                answer = self._events.put_events(Entries=entries)
+                answer = self._events().put_events(Entries=entries)
             refused = [e for e in answer.get("Entries", []) if e.get("ErrorCode")]
             if refused:
                 raise UpstreamError(f"PutEvents refused {len(refused)} entries: {refused[0]}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -226,6 +226,7 @@ class EcsServices:
             next((str(r) for r in reasons if r), ""),
             self._digests([target]).get(target, {}) if target else {},
             tuple(deployment.get("alarms", {}).get("triggeredAlarmNames", [])),
+            tuple(_counted(deployment.get("deploymentCircuitBreaker", {}))),
         )
 
     def stop(self, id: str) -> None:
@@ -272,6 +273,14 @@ def _task_definition(service: Mapping[str, Any]) -> str:
     """The service's own, or that of its primary task set where an EXTERNAL controller keeps it there."""
     primary = (s.get("taskDefinition") for s in service.get("taskSets") or [] if s.get("status") == "PRIMARY")
     return str(service.get("taskDefinition") or next(primary, None) or "")
+
+
+def _counted(breaker: Mapping[str, Any]) -> Iterator[str]:
+    """ServiceDeploymentCircuitBreaker of the ECS API: how many tasks failed, and how many it takes."""
+    failures, threshold = breaker.get("failureCount", 0), breaker.get("threshold", 0)
+    if failures:
+        of = f", the deployment circuit breaker trips at {threshold}" if threshold else ""
+        yield f"{failures} {'task' if failures == 1 else 'tasks'} failed{of}"
 
 
 def _registrable(definition: Mapping[str, Any]) -> dict[str, Any]:

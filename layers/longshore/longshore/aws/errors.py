@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -66,6 +66,7 @@ _KINDS: dict[str, type[LongshoreError]] = {
             "ValidationException",
             "PlatformTaskDefinitionIncompatibilityException",
             "PlatformUnknownException",
+            "BlockedException",
         ),
         UnsupportedError,
     ),
@@ -87,9 +88,12 @@ def translated(error: ClientError | BotoCoreError) -> LongshoreError:
 
 
 @contextmanager
-def aws_errors() -> Iterator[None]:
-    """Raises what happens inside as Longshore's errors."""
+def aws_errors(*, gone: Collection[str] = ()) -> Iterator[None]:
+    """Raises what happens inside as Longshore's errors; `gone` are codes that here mean that a thing does not exist."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise translated(error) from error
+        raised = translated(error)
+        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in gone:
+            raised = GoneError(str(raised))
+        raise raised from error

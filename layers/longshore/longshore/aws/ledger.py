@@ -28,7 +28,6 @@ _HEADS_KEEP = timedelta(days=400)
 _RECORDS_KEEP = timedelta(days=400)
 _QUARANTINE_KEEP = timedelta(days=90)
 _PENDING_KEEP = timedelta(days=14)
-_COUNTER_KEEP = timedelta(hours=3)
 
 
 def _repository_key(repository: Repository) -> str:
@@ -383,30 +382,3 @@ def _hold(item: Mapping[str, Any]) -> Hold:
 
 def _good(item: Mapping[str, Any]) -> Good:
     return Good(item["digests"], datetime.fromisoformat(item["since"]), item.get("task_definition", ""))
-
-
-class LedgerSwitches:
-    """Run-time switches and counters: SWITCH#<account>/<region> / PAUSE, COUNT#<counter>#<hour>."""
-
-    def __init__(self, table: Table, account: str, region: str) -> None:
-        self._table = table
-        self._pk = f"SWITCH#{account}/{region}"
-
-    def paused(self) -> str | None:
-        """The reason that was given for the global pause, or None."""
-        item = self._table.get(self._pk, "PAUSE")
-        return str(item.get("reason", "")) if item else None
-
-    def count(self, counter: str, at: datetime, limit: int) -> bool:
-        """Counts within the hour of `at`, atomically."""
-        try:
-            self._table.update(
-                self._pk,
-                f"COUNT#{counter}#{at:%Y-%m-%dT%H}",
-                "SET expires = :expires, #schema = :schema ADD times :one",
-                {":expires": expiry(at, _COUNTER_KEEP), ":one": 1, ":limit": limit},
-                "attribute_not_exists(times) OR times < :limit",
-            )
-        except ConflictError:
-            return False
-        return True

@@ -89,4 +89,6 @@ def _member(arn: str, value: str, key: str) -> str:
         member = json.loads(value)[key]
     except (ValueError, KeyError, TypeError):
         raise ConfigurationError(arn, f"has no JSON key {key!r}", _FIX) from None
+    if not isinstance(member, str | int) or isinstance(member, bool):
+        raise ConfigurationError(arn, f"has no text under the JSON key {key!r}", _FIX)
     return str(member)

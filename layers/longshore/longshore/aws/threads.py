@@ -20,8 +20,8 @@ from longshore.aws.table import Table, expiry
 from longshore.errors import ConflictError
 from longshore.events import Kind
 from longshore.notices import Order, Severity
+from longshore.notify.life import Life
 from longshore.notify.pacing import Gate
-from longshore.notify.render.story import Life
 from longshore.notify.threads import Call, State, Thread, Waiting
 
 if TYPE_CHECKING:

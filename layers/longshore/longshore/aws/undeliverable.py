@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,8 @@ class DeadLetterQueue:
 class Subscribers:
     """How many have confirmed that they listen to a topic; asked at most every five minutes."""
 
-    def __init__(self, sns: Any, arn: str, clock: Clock) -> None:
+    def __init__(self, sns: Callable[[], Any], arn: str, clock: Clock) -> None:
+        """`sns` answers the boto3 client, which is made when first asked."""
         self._sns = sns
         self._arn = arn
         self._clock = clock
@@ -45,6 +46,6 @@ class Subscribers:
         now = self._clock.now()
         if self._known is None or self._known[0] <= now:
             with aws_errors():
-                attributes = self._sns.get_topic_attributes(TopicArn=self._arn)["Attributes"]
+                attributes = self._sns().get_topic_attributes(TopicArn=self._arn)["Attributes"]
             self._known = (now + _KEEP, int(attributes.get("SubscriptionsConfirmed", 0)))
         return self._known[1]

@@ -5,8 +5,8 @@ Importing this module imports slack_sdk, so only what builds a Slack channel doe
 Slack does not promise to recognise a repeated chat.postMessage: `client_msg_id` is undocumented and meant for its own
 clients. So each message carries its idempotency key as message metadata, and a second try first reads back what was
 posted since the first: conversations.history for a message, conversations.replies for its thread. That needs the scope
-`channels:history` (`groups:history` for private channels). Without it a lost answer may show as a second message; a
-message is never lost.
+`channels:history` (`groups:history` for private channels) and a member of the channel, which chat:write.public does not
+make the app. Without either a lost answer may show as a second message; a message is never lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,8 +33,14 @@ Done = TypeVar("Done")
 
 BASE_URL: Final = "https://slack.com/api/"
 SCOPES: Final = ("chat:write", "files:write", "channels:history", "groups:history")
-"""What the Slack app needs; the last two so that a lost answer makes no second message."""
+"""What the Slack app needs; the last two so that a lost answer makes no second message, where it is a member."""
 _EVENT_TYPE: Final = "longshore_notice"
+_HISTORY: Final = "conversations.history"
+_UNREAD: Final = (
+    "what was posted cannot be read back, so a lost answer may show as a second message: invite the app to the "
+    "channel, and give it the scope channels:history (groups:history for a private channel)"
+)
+_FILELESS: Final = "a log's tail is told as text, not as a file: give the app the scope files:write"
 _SKEW: Final = timedelta(minutes=2)
 """How far Slack's clock may be behind ours."""
 _PAGE: Final = 200
@@ -60,7 +66,7 @@ class SlackChannel:
         budget: float = 20.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`budget` is in seconds, for all that one post, update or reply has to call."""
+        """`budget` is in seconds, for all that one post, update or reply has to call, with however many tokens."""
         self._channel = channel
         self._secrets = secrets
         self._token_arn = token_arn
@@ -69,10 +75,20 @@ class SlackChannel:
         self._budget = budget
         self._monotonic = monotonic
 
-    def check(self) -> str:
-        """Whether the token works: answers the bot and the workspace (auth.test)."""
-        answer = self._with_token(lambda slack: slack.call("auth.test", slack.auth_test))
-        return f"{answer.get('user', '')} in {answer.get('team', '')}"
+    def shortcomings(self) -> list[str]:
+        """What the app may not do in this channel besides posting, with what follows and the fix; shows nothing there.
+
+        Raises for anything else that goes wrong.
+        """
+
+        def probe(slack: SlackClient) -> list[str]:
+            history = {"channel": self._channel, "limit": 1}
+            return [
+                _lacking(lambda: slack.call(_HISTORY, slack.conversations_history, **history), UNREADABLE, _UNREAD),
+                _lacking(lambda: _place(slack, "longshore-test.txt", 1), NO_FILES, _FILELESS),
+            ]
+
+        return [text for text in self._with_token(probe) if text]
 
     def post(self, rendered: Rendered, *, idempotency: str, since: datetime | None = None) -> str:
         """Posts, unless a try since `since` did; answers `CHANNEL/TS`."""
@@ -102,14 +118,16 @@ class SlackChannel:
             there = list(self._since(slack, channel, ts, since)) if since is not None else []
             if rendered.reply and not any(_key(each) == key for each in there):
                 self._post(slack, channel, rendered.reply, rendered.text, key, ts)
-            if rendered.file and rendered.file[1] and not any(_has_file(each, rendered.file[0]) for each in there):
+            if rendered.file and rendered.file[1] and not any(_has_file(each, rendered.file[0], key) for each in there):
                 self._attach(slack, channel, ts, rendered.file, key)
 
         self._with_token(reply)
 
     def _with_token(self, use: Callable[[SlackClient], Done]) -> Done:
+        deadline = self._monotonic() + self._budget  # the second token, if there is one, gets no more time
+
         def with_client(token: str) -> Done:
-            return use(SlackClient(token, self._base_url, self._http, self._budget, self._monotonic))
+            return use(SlackClient(token, self._base_url, self._http, deadline, self._monotonic))
 
         return with_secret(self._secrets, self._token_arn, with_client, REVOKED)
 
@@ -126,17 +144,15 @@ class SlackChannel:
     def _attach(self, slack: SlackClient, channel: str, ts: str, file: tuple[str, str], key: str) -> None:
         name, content = file
         try:
-            self._upload(slack, channel, ts, name, content.encode())
+            self._upload(slack, channel, ts, name, content.encode(), key)
         except DeliveryError as error:
             if error.reason not in NO_FILES:
                 raise
             tail = _escaped(content[-_EXCERPT:]).replace("```", "'''")
-            self._post(slack, channel, f"{name}\n```{tail}```", "", f"{key}/{name}", ts)
+            self._post(slack, channel, f"{name}\n```{tail}```", "", _file_key(key, name), ts)
 
-    def _upload(self, slack: SlackClient, channel: str, ts: str, name: str, content: bytes) -> None:
-        place = slack.call(
-            "files.getUploadURLExternal", slack.files_getUploadURLExternal, filename=name, length=len(content)
-        )
+    def _upload(self, slack: SlackClient, channel: str, ts: str, name: str, content: bytes, key: str) -> None:
+        place = _place(slack, _unique(name, key), len(content))
         slack.upload(str(place["upload_url"]), content)
         slack.call(
             "files.completeUploadExternal",
@@ -154,7 +170,7 @@ class SlackChannel:
             "limit": _PAGE,
             "include_all_metadata": True,
         }
-        method = "conversations.history"
+        method = _HISTORY
         call: Callable[..., SlackResponse] = slack.conversations_history
         if thread:
             method, call, arguments["ts"] = "conversations.replies", slack.conversations_replies, thread
@@ -172,6 +188,16 @@ class SlackChannel:
             arguments["cursor"] = cursor
 
 
+def _lacking(call: Callable[[], object], codes: Collection[str], consequence: str) -> str:
+    try:
+        call()
+    except DeliveryError as error:
+        if error.reason not in codes:
+            raise
+        return f"{consequence} ({error.reason})"
+    return ""
+
+
 def _arguments(body: Body, text: str) -> dict[str, Any]:
     return {"text": body} if isinstance(body, str) else {"text": text, **body}
 
@@ -185,9 +211,24 @@ def _key(message: Mapping[str, Any]) -> str:
     return str((metadata.get("event_payload") or {}).get("idempotency", ""))
 
 
-def _has_file(message: Mapping[str, Any], name: str) -> bool:
-    shown = any(name in (file.get("name"), file.get("title")) for file in message.get("files") or ())
-    return shown or _key(message).endswith(f"/{name}")
+def _has_file(message: Mapping[str, Any], name: str, key: str) -> bool:
+    """Whether it carries the file that is told under this key, or its text; the thread may hold others of that name."""
+    shown = any(file.get("name") == _unique(name, key) for file in message.get("files") or ())
+    return shown or _key(message) == _file_key(key, name)
+
+
+def _file_key(key: str, name: str) -> str:
+    return f"{key}/{name}"
+
+
+def _unique(name: str, key: str) -> str:
+    """The file's own name, which people see only when they download it: they read its title."""
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:12]}-{name}"
+
+
+def _place(slack: SlackClient, name: str, length: int) -> Mapping[str, Any]:
+    """A place for a file; it is nowhere to be seen until its upload is completed."""
+    return slack.call("files.getUploadURLExternal", slack.files_getUploadURLExternal, filename=name, length=length)
 
 
 def _digest(rendered: Rendered) -> str:

@@ -32,20 +32,21 @@ _silent.setLevel(logging.CRITICAL + 1)
 
 
 class SlackClient(WebClient):
-    """One token, and one budget of seconds for all calls made with it."""
+    """One token; no call of it outlasts the deadline of the delivery that it belongs to."""
 
     def __init__(
         self,
         token: str,
         base_url: str,
         http: Http,
-        budget: float,
+        deadline: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`deadline` is in seconds of `monotonic`."""
         super().__init__(token=token, base_url=base_url, retry_handlers=[], logger=_silent)
         self._http = http
         self._monotonic = monotonic
-        self._deadline = monotonic() + budget
+        self._deadline = deadline
 
     def call(self, method: str, call: Callable[..., SlackResponse], **arguments: Any) -> Mapping[str, Any]:
         """Calls a method. Raises Longshore's errors only."""

@@ -14,10 +14,8 @@ UNREADABLE: Final = frozenset(
     {"missing_scope", "channel_not_found", "not_in_channel", "no_permission", "not_allowed_token_type"}
 )
 """The app may post, but not read back what it posted."""
-NO_FILES: Final = frozenset(
-    {"missing_scope", "not_allowed_token_type", "file_uploads_disabled", "file_uploads_except_images_disabled"}
-)
-"""The app may post, but not upload."""
+NO_FILES: Final = UNREADABLE | {"file_uploads_disabled", "file_uploads_except_images_disabled"}
+"""The app may post, but not upload: files want a member of the channel, whatever chat:write.public allows."""
 _THROTTLED: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 _PASSING: Final = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}

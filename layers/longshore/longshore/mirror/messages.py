@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from longshore.envelopes import DEFERRAL, SOURCE, parse_time
 from longshore.errors import BadEventError
-from longshore.events import DEFERRAL, SOURCE, Cause, Event, ImageMoved, Kind, SweepDue, parse_time
+from longshore.events import Cause, Event, ImageMoved, Kind, SweepDue
 from longshore.images import Endpoint, ImageReference, is_name
 from longshore.manifests import Descriptor, is_digest
 

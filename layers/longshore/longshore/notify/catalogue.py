@@ -12,16 +12,20 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from longshore.notices import Text
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.catalogue_ja import JAPANESE
+from longshore.notify.hints_ja import HINTS as HINTS_JA
 
 if TYPE_CHECKING:
-    from longshore.notices import Fact, Text
+    from longshore.notices import Fact
 
+HINTS: Mapping[str, Mapping[str, str]] = {"ja": HINTS_JA}
+"""What may be done about a failure, where that is not in the event's own language."""
 CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "ja": JAPANESE}
 LANGUAGES = tuple(CATALOGUES)
 DEFAULT = "en"
-KEYED_FACTS = frozenset({"fact.reason", "fact.next", "fact.platform"})
+KEYED_FACTS = frozenset({"fact.reason", "fact.next", "fact.would", "fact.changed", "fact.platform"})
 """The facts whose value is a key of the catalogue where it has one: `value` puts them into words."""
 
 _OPTIONAL = re.compile(r"\[([^\]]*)\]")
@@ -79,7 +83,10 @@ def label(key: str, language: str = DEFAULT) -> str:
 
 def value(fact: Fact, language: str = DEFAULT) -> str:
     """A fact's value as raw text: in words where it names an entry."""
-    return (_entry(fact.value, language) if fact.label in KEYED_FACTS else None) or fact.value
+    if (hint := HINTS.get(language, {}).get(fact.args.get("failure", ""))) and fact.label == "fact.fix":
+        return hint
+    entry = _entry(fact.value, language) if fact.label in KEYED_FACTS else None
+    return (say(Text(fact.value, fact.args), language) if entry and fact.args else entry) or fact.value
 
 
 def slots(template: str) -> list[str]:

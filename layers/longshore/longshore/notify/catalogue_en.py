@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from longshore.decisions import Reason
+from longshore.notify.catalogue_en_recover import RECOVER
 
 _HEADLINES = {
     "deployment-planned": "🔎 *{subject}*[ · {environment}]: would deploy[ `{version}`]",
@@ -12,6 +13,7 @@ _HEADLINES = {
     "deployment-started": "🚀 *{subject}*[ · {environment}]: deploying[ `{version}`]",
     "deployment-started.rollback": "↩️ *{subject}*[ · {environment}]: going back[ to `{version}`]",
     "deployment-started.again": "🚀 *{subject}*[ · {environment}]: deploying again, {reason:key}",
+    "deployment-started.soaking": "👀 *{subject}*[ · {environment}]:[ `{version}`] runs, watched[ until {until}]",
     "deployment-succeeded": "✅ *{subject}*[ · {environment}]:[ `{version}`] live[ in {duration}]",
     "deployment-succeeded.rollback": "✅ *{subject}*[ · {environment}]: went back[ to `{version}`][ in {duration}]",
     "deployment-failed": "🔴 *{subject}*[ · {environment}]:[ `{version}`] failed[ after {duration}]",
@@ -24,13 +26,6 @@ _HEADLINES = {
     "deployment-rolled-back.rollback": "🆘 *{subject}*[ · {environment}]: the way back[ to `{version}`] failed"
     " and was undone[ after {duration}]",
     "deployment-superseded": "⏭️ *{subject}*[ · {environment}]:[ `{version}`] superseded, {reason:key}",
-    "task-failed": "🔴 *{subject}*[ · {environment}]: task failed[, {cause}]",
-    "task-replaced": "🟡 *{subject}*[ · {environment}]: task replaced[, attempt {attempt}][, {cause}]",
-    "task-replacement-refused": "🟠 *{subject}*[ · {environment}]: task not replaced[, {cause}]",
-    "task-given-up": "🔴 *{subject}*[ · {environment}]: given up[ at attempt {attempt}][, {cause}]",
-    "crash-loop-opened": "🔴 *{subject}*[ · {environment}]: crash loop[, {count} stops][, {cause}]",
-    "crash-loop-resolved": "✅ *{subject}*[ · {environment}]: crash loop over[ after {duration}]",
-    "retirement-announced": "🛠️ *{subject}*[ · {environment}]: AWS retires what runs it[ on {due}]",
     "image-mirrored": "📦 *{subject}*: mirrored[ `{version}`][ from {upstream}]",
     "mirror-failed": "🟠 *{subject}*: mirroring failed[ for `{version}`][ from {upstream}]",
     "mirror-reported": "📊 *{subject}*: mirror report",
@@ -54,17 +49,11 @@ _KINDS = {
     "deployment-planned": "deployment planned",
     "deployment-held": "deployment held",
     "deployment-started": "deployment started",
+    "deployment-started.soaking": "running, watched",
     "deployment-succeeded": "deployment succeeded",
     "deployment-failed": "deployment failed",
     "deployment-rolled-back": "deployment rolled back",
     "deployment-superseded": "deployment superseded",
-    "task-failed": "task failed",
-    "task-replaced": "task replaced",
-    "task-replacement-refused": "task not replaced",
-    "task-given-up": "given up",
-    "crash-loop-opened": "crash loop",
-    "crash-loop-resolved": "crash loop over",
-    "retirement-announced": "retirement announced",
     "image-mirrored": "image mirrored",
     "mirror-failed": "mirroring failed",
     "mirror-reported": "mirror report",
@@ -134,6 +123,7 @@ _FACTS = {
     "next": "Next",
     "duration": "Took",
     "deadline": "Deadline",
+    "soaks-until": "Watched until",
     "why": "Why",
     "by": "By",
     "since": "Since",
@@ -209,6 +199,7 @@ _LINES = {
     "candidate": "[{container}: ]`{tag}`: {reason:key}",
     "why": "Why: {why}",
     "evidence": "{evidence}",
+    "summed-up": "{time} {what}[ (`{correlation}`)]",
     "redacted": "The log's tail has {count} redacted values.",
     "correlation": "Correlation `{correlation}`",
     "more": "… +{count} more",
@@ -230,5 +221,6 @@ ENGLISH: Mapping[str, str] = {
     **_keyed("fact", _FACTS),
     **_keyed("link", _LINKS),
     **_keyed("line", _LINES),
+    **RECOVER,
 }
 """Every entry in English."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from longshore.notify.catalogue_ja_recover import RECOVER
+
 _HEADLINES = {
     "deployment-planned": "🔎 *{subject}* [({environment}) ]に[ `{version}` を]デプロイする予定です",
     "deployment-held": "⏸️ *{subject}* [({environment}) ]への[ `{version}` の]デプロイを保留: {reason:key}",
     "deployment-started": "🚀 *{subject}* [({environment}) ]に[ `{version}` を]デプロイ中",
     "deployment-started.rollback": "↩️ *{subject}* [({environment}) ]を[ `{version}` に]戻しています",
     "deployment-started.again": "🚀 *{subject}* [({environment}) ]を再デプロイ中: {reason:key}",
+    "deployment-started.soaking": "👀 *{subject}* [({environment}) ]で[ `{version}` が]起動、[{until} まで]監視中",
     "deployment-succeeded": "✅ *{subject}* [({environment}) ]で[ `{version}` が]稼働中[ (所要 {duration})]",
     "deployment-succeeded.rollback": "✅ *{subject}* [({environment}) ]を[ `{version}` に]戻しました"
     "[ (所要 {duration})]",
@@ -24,13 +27,6 @@ _HEADLINES = {
     "deployment-rolled-back.rollback": "🆘 *{subject}* [({environment}) ]を[ `{version}` に]戻す処理が失敗し、"
     "取り消されました[ ({duration} 経過)]",
     "deployment-superseded": "⏭️ *{subject}* [({environment}) ]の[ `{version}` は]置き換えられました: {reason:key}",
-    "task-failed": "🔴 *{subject}* [({environment}) ]のタスクが失敗[: {cause}]",
-    "task-replaced": "🟡 *{subject}* [({environment}) ]のタスクを置き換えました[ ({attempt} 回目)][: {cause}]",
-    "task-replacement-refused": "🟠 *{subject}* [({environment}) ]のタスクは置き換えません[: {cause}]",
-    "task-given-up": "🔴 *{subject}* [({environment}) ]のタスクの再試行を断念[ ({attempt} 回試行)][: {cause}]",
-    "crash-loop-opened": "🔴 *{subject}* [({environment}) ]がクラッシュループ中[ (停止 {count} 回)][: {cause}]",
-    "crash-loop-resolved": "✅ *{subject}* [({environment}) ]のクラッシュループは解消[ ({duration} 後)]",
-    "retirement-announced": "🛠️ *{subject}* [({environment}) ]の実行基盤を AWS が廃止します[ ({due})]",
     "image-mirrored": "📦 *{subject}* [の `{version}` ]をミラーしました[ (元: {upstream})]",
     "mirror-failed": "🟠 *{subject}* [の `{version}` ]のミラーに失敗[ (元: {upstream})]",
     "mirror-reported": "📊 *{subject}* のミラー報告",
@@ -55,17 +51,11 @@ _KINDS = {
     "deployment-planned": "デプロイ予定",
     "deployment-held": "デプロイ保留",
     "deployment-started": "デプロイ開始",
+    "deployment-started.soaking": "起動、監視中",
     "deployment-succeeded": "デプロイ成功",
     "deployment-failed": "デプロイ失敗",
     "deployment-rolled-back": "ロールバック",
     "deployment-superseded": "デプロイの置き換え",
-    "task-failed": "タスク失敗",
-    "task-replaced": "タスク置き換え",
-    "task-replacement-refused": "タスク置き換えの拒否",
-    "task-given-up": "再試行の断念",
-    "crash-loop-opened": "クラッシュループ",
-    "crash-loop-resolved": "クラッシュループ解消",
-    "retirement-announced": "実行基盤の廃止予告",
     "image-mirrored": "イメージのミラー",
     "mirror-failed": "ミラー失敗",
     "mirror-reported": "ミラー報告",
@@ -196,6 +186,7 @@ _FACTS = {
     "next": "今後",
     "duration": "所要時間",
     "deadline": "期限",
+    "soaks-until": "監視終了",
     "why": "原因",
     "by": "実行者",
     "since": "開始",
@@ -271,6 +262,7 @@ _LINES = {
     "candidate": "[{container}: ]`{tag}`: {reason:key}",
     "why": "原因: {why}",
     "evidence": "{evidence}",
+    "summed-up": "{time} {what}[ (`{correlation}`)]",
     "redacted": "ログの末尾で {count} 件の値を伏せました。",
     "correlation": "相関 ID `{correlation}`",
     "more": "…ほか {count} 件",
@@ -292,5 +284,6 @@ JAPANESE: Mapping[str, str] = {
     **_keyed("fact", _FACTS),
     **_keyed("link", _LINKS),
     **_keyed("line", _LINES),
+    **RECOVER,
 }
 """Every entry in Japanese."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from longshore.errors import MessageGoneError, PermanentError, ThrottledError
 from longshore.notify import outcomes
-from longshore.notify.failing import give_up, reason_of
+from longshore.notify.failing import give_up, reason_of, why_of
 from longshore.notify.pacing import PATIENCE, backoff, gate
 from longshore.notify.routes import FALLBACK
 from longshore.notify.steps import Act
@@ -32,7 +32,7 @@ class ChannelCallError(Exception):
     """A call to a channel failed, in whatever way: its cause tells."""
 
     def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
+        super().__init__(type(cause).__name__)
         self.cause = cause
 
 
@@ -115,12 +115,12 @@ class Claim:
         if isinstance(error, ThrottledError):
             return self._throttled(Act.EDIT if step.act is Act.EDIT else Act.POST, error.retry_after)
         if isinstance(error, PermanentError) and not isinstance(error, MessageGoneError):
-            self._give_up([step.waiting], reason_of(error), str(error))
+            self._give_up([step.waiting], reason_of(error), why_of(error))
             return None
         self._replace(failures=self._state.failures + 1)
         wait = backoff(self._state.failures)
         if wait is None:
-            self._give_up(self._thread.waiting, "unreachable", str(error))
+            self._give_up(self._thread.waiting, "unreachable", why_of(error))
             return None
         if isinstance(error, MessageGoneError):
             self._save(root=None, posted=False, shown=None, digest="", call=None)

@@ -10,16 +10,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from longshore.notices import Severity
 from longshore.notify import outcomes, storm
 from longshore.notify.claim import ChannelCallError, Claim
+from longshore.notify.life import Life
 from longshore.notify.render.dispatch import render
-from longshore.notify.render.story import Life
-from longshore.notify.steps import Act, Step, next_step
+from longshore.notify.steps import Act, Step, next_step, saying
 from longshore.notify.threads import Call, chapter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from longshore.notify.fanout import Ports
     from longshore.notify.ports import Rendered
-    from longshore.notify.threads import Waiting
+    from longshore.notify.routes import Destination
+    from longshore.notify.telling import Teller
+    from longshore.notify.threads import Thread, Waiting
 
 _BUDGET: Final = timedelta(seconds=20)
 """No step begins later than this after the first; with the longest call it stays within the lease."""
@@ -80,7 +86,7 @@ class Delivery(Claim):
             "first": waiting.id,
             "shown": max(state.shown or waiting.order, waiting.order),
             "gravest": state.gravest if state.gravest and state.gravest.at_least(severity) else severity,
-            "digest": rendered.digest,
+            "digest": rendered.digest if self._edits else saying(waiting.notice),
             "call": None,
         }
         if self._edits:
@@ -131,13 +137,8 @@ class Delivery(Claim):
 
     def _finish(self, waiting: Waiting, **changes: Any) -> None:
         """Writes down that a notice is told, then takes it out of the outbox: in this order it is never told twice."""
-        notice, state = waiting.notice, self._state
-        changes |= {"done": (*state.done, waiting.id), "failures": 0}
-        if not waiting.child:
-            changes |= {"life": state.life.then(notice), "last_kind": notice.kind, "last_at": notice.occurred_at}
-            if notice.phase.final:
-                changes["closed"] = max(state.closed or waiting.order, waiting.order)
-        self._save(**changes)
+        self._thread = replace(self._thread, state=self._state.after(waiting))
+        self._save(**changes, done=(*self._state.done, waiting.id), failures=0)
         self._told(waiting)
 
     def _told(self, waiting: Waiting) -> None:
@@ -161,14 +162,18 @@ class Delivery(Claim):
         return True
 
     def _storm(self, waiting: Waiting) -> str:
-        """The window whose summary takes the notice, or nothing. That it does is written down before it is done."""
+        """The window whose summary takes the notice, or nothing. That it does is written down before it is done.
+
+        Failures are never summed up, and pages are no messages: each is an incident that its recovery has to find.
+        """
         call, now = self._state.call, self._now()
         if call:
             return storm.absorbed_by(call.key)
         window = storm.window(now)
-        if self._state.first or self._state.window == window:
+        if self._state.first or self._state.window == window or self._destination.type == "pagerduty":
             return ""
-        if self._ports.switches.count(f"storm/{self._destination.name}/{window}", now, storm.LIMIT):
+        counted = self._ports.switches.count(f"storm/{self._destination.name}/{window}", now, storm.LIMIT)
+        if counted or any(each.notice.severity.at_least(Severity.ERROR) for each in self._thread.waiting):
             self._replace(window=window)
             return ""
         self._save(call=Call(storm.absorbing(window), now, waiting.id))
@@ -176,55 +181,91 @@ class Delivery(Claim):
 
 
 class SummaryDelivery(Delivery):
-    """The one message that stands for a storm: edited with every notice, or posted at its beginning and its end."""
+    """The one message that stands for a storm: its thread names all of it, an edit at a time with a few lines.
+
+    Where there are no threads it is posted at the storm's beginning and at its end, each with what came until then.
+    """
 
     def _next(self) -> Step | None:
-        pending = self._thread.waiting
-        if not pending:
+        batch = self._batch()
+        if not batch:
             return None
-        act = Act.EDIT if self._edits and self._state.root else Act.POST
-        return Step(act, pending[-1], Life())
+        if not self._edits or self._state.root is None:
+            return Step(Act.POST, batch[-1], Life())
+        return Step(Act.REPLY if _shown(batch) in self._state.done else Act.EDIT, batch[-1], Life())
+
+    def _batch(self) -> tuple[Waiting, ...]:
+        pending = self._thread.waiting
+        return storm.together(self._state.storm, pending, storm.TOGETHER if self._edits else len(pending))
 
     def _do(self, step: Step) -> datetime | None:
-        pending = self._thread.waiting
-        record = storm.folded(self._state.storm, pending)
-        rendered = self._summed(record, step.waiting)
-        if step.act is Act.EDIT:
-            return self._edit_summary(rendered, record)
-        over = storm.ends(self._thread.name)
-        if self._state.posted and self._now() < over:
-            self.why, self._turn = "storm", ""
-            return over
-        if until := self._wait(Act.POST):
+        batch = self._batch()
+        record = storm.folded(self._state.storm, batch)
+        if until := self._quiet(step.act, batch) or self._wait(Act.EDIT if step.act is Act.EDIT else Act.POST):
             return until
-        key = f"{self._destination.name}/{self._thread.name}/{self._state.roots}"
-        since = self._about_to(key, step.waiting)
-        message = self._ask(lambda channel: channel.post(rendered, idempotency=key, since=since))
-        self._replace(root=message, posted=True, roots=self._state.roots + 1, call=None)
-        if self._edits:  # what an earlier try posted may say less: then the edit that follows is not left out
-            self._save(digest=rendered.digest if since is None else "")
-        else:
-            self._finish_all(record)
-        return None
-
-    def _edit_summary(self, rendered: Rendered, record: dict[str, Any]) -> datetime | None:
-        if rendered.digest != self._state.digest:
-            if until := self._wait(Act.EDIT):
-                return until
+        rendered = self._summed(record, batch)
+        if step.act is Act.EDIT:
             message = self._state.root or ""
             self._ask(lambda channel: channel.update(message, rendered))
-        self._replace(digest=rendered.digest)
-        self._finish_all(record)
+            self._save(**self._begun(batch), digest=rendered.digest)
+        elif step.act is Act.REPLY:
+            self._reply_with(rendered, batch)
+            self._finish_all(record, batch)
+        else:
+            self._post_summary(rendered, record, batch)
         return None
 
-    def _summed(self, record: dict[str, Any], newest: Waiting) -> Rendered:
-        notice = storm.summary(record, newest.notice, self._destination.language)
-        kind, language = self._destination.type, self._destination.language
-        made = self._ask(lambda _: render(notice, kind, language, mention=newest.mention))
-        return replace(made, reply=None, file=None)
+    def _quiet(self, act: Act, batch: Sequence[Waiting]) -> datetime | None:
+        """When to tell more: a message that cannot be edited is not followed by another before the storm is over."""
+        now = self._now()
+        over = storm.ends(self._thread.name)
+        if not self._edits and self._state.posted and now < over:
+            self.why, self._turn = "storm", ""
+            return over
+        ready = min(each.since for each in batch) + storm.COMPANY
+        if act is Act.EDIT and len(batch) < storm.TOGETHER and now < ready:
+            self.why, self._turn = "storm", ""
+            return ready
+        return None
 
-    def _finish_all(self, record: dict[str, Any]) -> None:
-        pending = self._thread.waiting
-        self._save(storm=record, done=tuple(each.id for each in self._thread.waiting), failures=0)
-        for each in pending:
+    def _post_summary(self, rendered: Rendered, record: dict[str, Any], batch: Sequence[Waiting]) -> None:
+        key = f"{self._destination.name}/{self._thread.name}/{self._state.roots}"
+        self._replace(**self._begun(batch))
+        since = self._about_to(key, batch[-1])
+        message = self._ask(lambda channel: channel.post(rendered, idempotency=key, since=since))
+        self._replace(root=message, posted=True, roots=self._state.roots + 1, call=None)
+        if self._edits:
+            self._save(digest=rendered.digest)
+        else:
+            self._finish_all(record, batch)
+
+    def _reply_with(self, rendered: Rendered, batch: Sequence[Waiting]) -> None:
+        key, message = f"{batch[0].id}/lines", self._state.root or ""
+        since = self._about_to(key, batch[-1])
+        self._ask(lambda channel: channel.reply(message, rendered, idempotency=key, since=since))
+        self._replace(call=None)
+
+    def _begun(self, batch: Sequence[Waiting]) -> dict[str, Any]:
+        """What is told together stays together: whoever tries again tells the same."""
+        telling = [each.id for each in batch]
+        return {"storm": {**self._state.storm, "telling": telling}, "done": (*self._state.done, _shown(batch))}
+
+    def _summed(self, record: dict[str, Any], batch: Sequence[Waiting]) -> Rendered:
+        notice = storm.summary(record, batch, self._thread.name, self._destination.language, threaded=self._edits)
+        kind, language = self._destination.type, self._destination.language
+        return self._ask(lambda _: render(notice, kind, language, mention=batch[-1].mention))
+
+    def _finish_all(self, record: dict[str, Any], batch: Sequence[Waiting]) -> None:
+        self._save(storm=record, done=tuple(each.id for each in batch), failures=0)
+        for each in batch:
             self._told(each)
+
+
+def _shown(batch: Sequence[Waiting]) -> str:
+    return f"{batch[-1].id}#shown"
+
+
+def delivery(ports: Ports, teller: Teller, destination: Destination, thread: Thread, waited: str) -> Delivery:
+    """The delivery of a thread that is claimed; `waited` is the turn that it has waited for."""
+    kind = SummaryDelivery if storm.is_summary(thread.name) else Delivery
+    return kind(ports, teller, destination, thread, waited)

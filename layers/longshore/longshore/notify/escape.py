@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from longshore.notify.redaction import redact
+from longshore.redaction import redact
 
 ELLIPSIS = "…"
 _AHEAD = 4

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from longshore.events import Kind
 from longshore.images import ImageReference
 from longshore.notices import Fact
+from longshore.notify import recovery
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.fields import Detail, clean, duration, items, mapping, short_digest, shown_time
 
@@ -99,6 +102,7 @@ _FIELDS: tuple[tuple[str, str, Form], ...] = (
     ("key", "key", clean),
     ("field", "field", clean),
     ("fix", "fix", clean),
+    ("hint", "fix", clean),
     ("by", "by", clean),
     ("actor", "by", clean),
     ("since", "since", shown_time),
@@ -145,6 +149,7 @@ _FIELDS: tuple[tuple[str, str, Form], ...] = (
     ("approvers", "approvers", clean),
     ("expires", "expires", shown_time),
     ("deadline", "deadline", shown_time),
+    ("soaks_until", "soaks-until", shown_time),
     ("destination", "destination", clean),
 )
 """A member of the detail, its label, and how it is written. The order is that in which people read."""
@@ -155,10 +160,11 @@ _CODE = frozenset(
 _LONG = frozenset({"cause", "evidence", "problem", "error", "fix", "roles", "alarms", "tags"})
 
 
-def facts(kind: Kind, detail: Detail, following: str) -> tuple[Fact, ...]:
-    """At most sixteen facts; `following` is the catalogue's entry for what happens next."""
+def facts(kind: Kind, detail: Detail, following: str, at: datetime) -> tuple[Fact, ...]:
+    """At most sixteen facts; `following` is the catalogue's entry for what happens next, `at` the event's time."""
     found: dict[str, Fact] = {}
-    for fact in _all(kind, detail, following):
+    told = _recovery(kind, detail, following, at) if kind in recovery.KINDS else _all(kind, detail, following)
+    for fact in told:
         found.setdefault(fact.label, fact)
     kept = list(found.values())
     last = [fact for fact in kept if fact.label == "fact.next"]
@@ -181,6 +187,15 @@ def _all(kind: Kind, detail: Detail, following: str) -> Iterator[Fact]:
     for member, label, form in _FIELDS:
         if text := form(detail.get(member)):
             yield Fact(f"fact.{label}", text, code=label in _CODE, short=label not in _LONG)
+    if following:
+        yield Fact("fact.next", f"next.{following}", short=False)
+
+
+def _recovery(kind: Kind, detail: Detail, following: str, at: datetime) -> Iterator[Fact]:
+    yield from recovery.facts(kind, detail)
+    for fact in _all(kind, recovery.others(detail), ""):
+        yield replace(fact, args=recovery.named(detail)) if fact.label == "fact.fix" else fact
+    yield from recovery.following(kind, detail, at)
     if following:
         yield Fact("fact.next", f"next.{following}", short=False)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from longshore.errors import AmbiguousError, DeliveryError, LongshoreError
+from longshore.errors import AmbiguousError, ConfigurationError, DeliveryError, LongshoreError
 from longshore.notify import outcomes
 from longshore.notify.fanout import fall_back
 from longshore.notify.messages import DESTINATION
 from longshore.notify.routes import FALLBACK
+from longshore.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,13 @@ def give_up(
     for each in waiting:
         ports.threads.drop(thread, each)  # last: whoever crashes before it begins again
     return said
+
+
+def why_of(error: Exception) -> str:
+    """What may be told of an error: of one that is not ours its name alone, for a library may quote a secret."""
+    if isinstance(error, ConfigurationError):
+        return str(error)  # names a secret, never its value
+    return redact(str(error)).text if isinstance(error, LongshoreError) else type(error).__name__
 
 
 def reason_of(error: Exception) -> str:

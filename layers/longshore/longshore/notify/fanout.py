@@ -84,7 +84,7 @@ class FanOut:
     def observe(self, message: Message) -> list[Outcome]:
         """Who would be told; nothing is sent or written."""
         notice = read(message.body)
-        if notice is None or message.due:
+        if notice is None:
             return []
         would = sorted(route(notice, self._routing).to)
         return [outcomes.observed(notice.correlation, would=would, said=catalogue.say(notice.headline))]
@@ -105,7 +105,7 @@ class FanOut:
         workload = _workload(notice)
         if not workload or not notice.thread.startswith("deployment/"):
             return
-        if notice.kind is Kind.DEPLOYMENT_STARTED:
+        if notice.kind is Kind.DEPLOYMENT_STARTED and not notice.stage:
             self._ports.threads.open(workload, name, notice.thread, now + _COVERS)
         elif notice.phase.final:
             self._ports.threads.close(workload, name, notice.thread)

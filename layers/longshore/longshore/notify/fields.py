@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from longshore.envelopes import parse_time
 from longshore.errors import BadEventError
-from longshore.events import parse_time
-from longshore.notify.redaction import redact
+from longshore.redaction import redact
 
 _TEXT = 600
 _ITEMS = 10

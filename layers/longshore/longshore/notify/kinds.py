@@ -31,23 +31,27 @@ class Meaning(NamedTuple):
 
 _DEPLOYMENT = ("workload", "correlation")
 _TASK = ("root_task|task|workload|correlation",)
+_LOOP = ("workload|cluster", "family")
+_NAMED = ("workload_name", "family")
 _IMAGE = ("repository", "digest|tag")
 
 MEANINGS: Mapping[Kind, Meaning] = {
     Kind.DEPLOYMENT_PLANNED: Meaning(INFO, OPENED, 0, "deployment", _DEPLOYMENT, next="observing"),
     Kind.DEPLOYMENT_HELD: Meaning(WARNING, OPENED, 0, "deployment", _DEPLOYMENT),
     Kind.DEPLOYMENT_STARTED: Meaning(INFO, OPENED, 1, "deployment", _DEPLOYMENT, next="watched"),
-    Kind.DEPLOYMENT_SUCCEEDED: Meaning(OK, RESOLVED, 2, "deployment", _DEPLOYMENT),
-    Kind.DEPLOYMENT_SUPERSEDED: Meaning(INFO, RESOLVED, 2, "deployment", _DEPLOYMENT),
-    Kind.DEPLOYMENT_FAILED: Meaning(ERROR, FAILED, 2, "deployment", _DEPLOYMENT, next="rolling-back"),
-    Kind.DEPLOYMENT_ROLLED_BACK: Meaning(ERROR, FAILED, 3, "deployment", _DEPLOYMENT, next="new-push"),
+    Kind.DEPLOYMENT_SUCCEEDED: Meaning(OK, RESOLVED, 3, "deployment", _DEPLOYMENT),
+    Kind.DEPLOYMENT_SUPERSEDED: Meaning(INFO, RESOLVED, 3, "deployment", _DEPLOYMENT),
+    Kind.DEPLOYMENT_FAILED: Meaning(ERROR, FAILED, 3, "deployment", _DEPLOYMENT, next="rolling-back"),
+    Kind.DEPLOYMENT_ROLLED_BACK: Meaning(ERROR, FAILED, 4, "deployment", _DEPLOYMENT, next="new-push"),
     Kind.TASK_FAILED: Meaning(ERROR, OPENED, 0, "task", _TASK, ("family", "task")),
     Kind.TASK_REPLACED: Meaning(WARNING, RESOLVED, 1, "task", _TASK, ("family", "task")),
-    Kind.TASK_REPLACEMENT_REFUSED: Meaning(WARNING, FAILED, 1, "task", _TASK, ("family", "task")),
-    Kind.TASK_GIVEN_UP: Meaning(ERROR, FAILED, 2, "task", _TASK, ("family", "task")),
-    Kind.CRASH_LOOP_OPENED: Meaning(ERROR, OPENED, 0, "crash-loop", ("workload|family",), ("family",)),
-    Kind.CRASH_LOOP_RESOLVED: Meaning(OK, RESOLVED, 1, "crash-loop", ("workload|family",), ("family",)),
-    Kind.RETIREMENT_ANNOUNCED: Meaning(WARNING, OPENED, 0, "retirement", ("workload|task", "correlation"), ("family",)),
+    Kind.TASK_REPLACEMENT_REFUSED: Meaning(WARNING, FAILED, 1, "task", _TASK, ("family", "task"), "not-replaced"),
+    Kind.TASK_GIVEN_UP: Meaning(ERROR, FAILED, 2, "task", _TASK, ("family", "task"), "given-up"),
+    Kind.CRASH_LOOP_OPENED: Meaning(ERROR, OPENED, 0, "crash-loop", _LOOP, _NAMED),
+    Kind.CRASH_LOOP_RESOLVED: Meaning(OK, RESOLVED, 1, "crash-loop", _LOOP, _NAMED),
+    Kind.RETIREMENT_ANNOUNCED: Meaning(
+        WARNING, OPENED, 0, "retirement", ("workload|task|root_task", "correlation"), _NAMED
+    ),
     Kind.IMAGE_MIRRORED: Meaning(OK, RESOLVED, 1, "mirror", ("downstream", "tag"), ("downstream", "mirror")),
     Kind.MIRROR_FAILED: Meaning(ERROR, OPENED, 0, "mirror", ("downstream", "tag"), ("downstream", "mirror"), "retried"),
     Kind.MIRROR_REPORTED: Meaning(INFO, RESOLVED, 0, "mirror-report", ("correlation",), ("mirror",)),
@@ -60,20 +64,26 @@ MEANINGS: Mapping[Kind, Meaning] = {
     Kind.HOLD_SET: Meaning(WARNING, OPENED, 0, "hold", ("workload",), next="lifted"),
     Kind.HOLD_LIFTED: Meaning(OK, RESOLVED, 1, "hold", ("workload",)),
     Kind.CONFIGURATION_REJECTED: Meaning(
-        ERROR, OPENED, 0, "configuration", ("@account", "@region", "workload|file|key"), ("file", "key")
+        ERROR, OPENED, 0, "configuration", ("@account", "@region", "workload|file|key", "problem"), ("file", "key")
     ),
     Kind.CHANNEL_FAILED: Meaning(
         ERROR,
         OPENED,
         0,
         "channel",
-        ("@account", "@region", "destination|channel"),
+        ("@account", "@region", "destination|channel", "reason"),
         ("destination", "channel"),
         "fallback",
     ),
     Kind.EVENTS_MISSED: Meaning(INFO, RESOLVED, 0, "repository", ("repository",), next="caught-up"),
 }
 """Every kind that is told. `Redeploy Requested` is between Longshore's functions and concerns nobody."""
+
+RESTATED = frozenset({Kind.HOLD_SET})
+"""Openings that are each somebody's decision: with another reason they are news, though the thread is not over."""
+
+SOAKING = "soaking"
+"""The stage of a deployment whose images run, and are watched: `Deployment Started` tells that too (decision 12)."""
 
 INCONCLUSIVE = frozenset({"never-started", "not-steady"})
 """Failures that say nothing against the image: told, never undone (redeploy 8.9)."""
@@ -114,3 +124,8 @@ HELD_UNTIL: Mapping[str, str] = {
 def slug(kind: Kind) -> str:
     """The kind as keys of the catalogue spell it: ``deployment-rolled-back``."""
     return kind.value.lower().replace(" ", "-")
+
+
+def entry(kind: Kind, stage: str = "") -> str:
+    """The catalogue's entry for what a kind is called, at a stage of it."""
+    return f"kind.{slug(kind)}{stage and f'.{stage}'}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from longshore.envelopes import DEFERRAL, SOURCE, parse_time
 from longshore.errors import BadEventError
-from longshore.events import DEFERRAL, SOURCE, parse_time
 
 if TYPE_CHECKING:
     from longshore.ports import Postponer

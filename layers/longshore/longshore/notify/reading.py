@@ -8,17 +8,19 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from longshore.events import SOURCE, Kind, ecs_service
+from longshore.envelopes import SOURCE
+from longshore.events import Kind, ecs_service
 from longshore.images import Repository
 from longshore.notices import Link, Notice, Phase, Severity, Text
+from longshore.notify import recovery
 from longshore.notify.facts import Moved, facts, moved, reason_key, version
 from longshore.notify.fields import Detail, clean, duration, first, items, mapping, moment, optional, shown_time
-from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, PRIORITIES, Meaning, slug
+from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, PRIORITIES, SOAKING, Meaning, entry, slug
 from longshore.notify.links import Console
-from longshore.notify.redaction import redact_all, tail
+from longshore.redaction import redact_all, tail
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AFTER_ROLLBACK = 4
+_AFTER_ROLLBACK = 5
 _THREAD = 512
 _LINES = 20
 _ALARMS = 3
@@ -37,7 +39,8 @@ def read(event: object) -> Notice | None:
     detail = {**detail, "correlation": clean(detail.get("correlation"), 256) or identity}
     meaning = _in_case(kind, MEANINGS[kind], detail)
     at = moment(envelope.get("time")) or moment(detail.get("ended")) or moment(detail.get("began")) or _EPOCH
-    log = tail(_log(detail)) if _log(detail) else None
+    told_log = kind not in recovery.KINDS or recovery.logged(kind, detail)
+    log = tail(_log(detail)) if told_log and _log(detail) else None
     return Notice(
         id=identity,
         kind=kind,
@@ -53,12 +56,13 @@ def read(event: object) -> Notice | None:
         channel=None if kind is Kind.CHANNEL_FAILED else optional(detail, "channel"),
         environment=first(detail, ("environment", "cluster"), 256) or _cluster(detail) or None,
         headline=_headline(kind, meaning, detail),
-        facts=facts(kind, {**detail, "cluster": detail.get("cluster") or _cluster(detail)}, meaning.next),
+        facts=facts(kind, {**detail, "cluster": detail.get("cluster") or _cluster(detail)}, meaning.next, at),
         details=tuple(_details(kind, detail, at, log.count if log else 0)),
         links=tuple(_links(envelope, detail, at)),
         log_tail=log.text if log else None,
         correlation=str(detail["correlation"]),
         event=told,
+        stage=_stage(kind, detail),
     )
 
 
@@ -75,12 +79,16 @@ def _kind(envelope: Mapping[str, Any]) -> Kind | None:
 def _in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
     """The kind's row, adjusted to the case at hand."""
     reason = clean(detail.get("reason"), 128)
+    if kind in recovery.KINDS:
+        return recovery.in_case(kind, meaning, detail)
     if kind is Kind.DEPLOYMENT_HELD:
         return meaning._replace(next=HELD_UNTIL.get(reason, "policy"))
     if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
         meaning = meaning._replace(severity=Severity.WARNING, next="inconclusive")
     elif kind is Kind.DEPLOYMENT_FAILED and reason == "refused":
         meaning = meaning._replace(next="tried-again")
+    elif _stage(kind, detail):
+        meaning = meaning._replace(phase=Phase.PROGRESS, rank=meaning.rank + 1)
     if kind is Kind.FINDINGS_REPORTED:
         return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
     if kind is Kind.APPROVAL_DECIDED and not _granted(detail):
@@ -98,6 +106,10 @@ def _on_the_way_back(kind: Kind, meaning: Meaning) -> Meaning:
     return later
 
 
+def _stage(kind: Kind, detail: Detail) -> str:
+    return SOAKING if kind is Kind.DEPLOYMENT_STARTED and detail.get("stage") == SOAKING else ""
+
+
 def _granted(detail: Detail) -> bool:
     return first(detail, ("decision", "reason")).lower() in _GRANTED
 
@@ -112,21 +124,27 @@ def _headline(kind: Kind, meaning: Meaning, detail: Detail) -> Text:
         "cause": first(detail, ("cause", "why", "problem", "error", "class"), 200),
         "by": first(detail, ("by", "actor"), 128),
         "due": shown_time(detail.get("due")),
+        "until": shown_time(detail.get("soaks_until")),
         "upstream": clean(detail.get("upstream"), 256),
         "attempt": clean(detail.get("attempt"), 16),
     }
     args |= {name: _number(detail.get(name)) for name in ("count", "new", "fixed")}
+    args |= recovery.headline(detail) if kind in recovery.KINDS else {}
     return Text(f"headline.{slug(kind)}{_variant(kind, detail)}", {name: text for name, text in args.items() if text})
 
 
 def _variant(kind: Kind, detail: Detail) -> str:
     reason = clean(detail.get("reason"), 128)
+    if kind in recovery.KINDS:
+        return recovery.variant(kind, detail)
     if kind is Kind.APPROVAL_DECIDED:
         return "" if _granted(detail) else ".refused"
     if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
         return ".inconclusive"
     if kind is Kind.DEPLOYMENT_FAILED and reason == "refused":
         return ".refused"
+    if stage := _stage(kind, detail):
+        return f".{stage}"
     if kind in _THERE_AND_BACK and detail.get("rollback") is True:
         return ".rollback"
     return ".again" if kind is Kind.DEPLOYMENT_STARTED and not moved(detail) else ""
@@ -150,7 +168,10 @@ def _subject(meaning: Meaning, detail: Detail) -> str:
     repository = _repository(detail)
     if repository and found == clean(detail.get("repository"), 512):
         return repository.name
-    return (found.rpartition("/")[2] if found.startswith("arn:") else found) or "Longshore"
+    if found.startswith("arn:"):
+        return found.rpartition("/")[2] or "Longshore"
+    cluster = clean(detail.get("cluster"), 256)  # a name may have it too, and it is told beside the subject
+    return found.removeprefix(f"{cluster}/").removesuffix(f" ({cluster})") or "Longshore"
 
 
 def _thread(meaning: Meaning, envelope: Detail, detail: Detail) -> str:
@@ -196,7 +217,17 @@ def _repository(detail: Detail) -> Repository | None:
 
 
 def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Iterator[Text]:
-    yield Text("line.when", {"time": f"{at:%H:%M:%S} UTC", "what": f"kind.{slug(kind)}"})
+    yield Text("line.when", {"time": f"{at:%H:%M:%S} UTC", "what": entry(kind, _stage(kind, detail))})
+    if kind in recovery.KINDS:
+        yield from recovery.lines(kind, detail)
+    elif not _stage(kind, detail):  # else the thread has told it already
+        yield from _why(detail)
+    if redactions:
+        yield Text("line.redacted", {"count": str(redactions)})
+    yield Text("line.correlation", {"correlation": str(detail["correlation"])})
+
+
+def _why(detail: Detail) -> Iterator[Text]:
     for code in dict.fromkeys((reason_key(detail.get("reason")), reason_key(detail.get("decision")))):
         if code:
             yield Text("line.reason", {"reason": code})
@@ -209,9 +240,6 @@ def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Itera
     for each in items(detail.get("evidence"))[:_LINES]:
         if evidence := clean(each):
             yield Text("line.evidence", {"evidence": evidence})
-    if redactions:
-        yield Text("line.redacted", {"count": str(redactions)})
-    yield Text("line.correlation", {"correlation": str(detail["correlation"])})
 
 
 def _changed(change: Moved) -> Text:
@@ -238,15 +266,21 @@ def _links(envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
         found.append(console.deployments(cluster, service))
     found += _task_links(console, detail)
     found += _image_links(arn, detail)
-    found.append(console.logs(clean(detail.get("log_group"), 512), clean(detail.get("log_stream"), 512), at))
+    log = mapping(detail.get("log"))
+    group, stream = detail.get("log_group") or log.get("group"), detail.get("log_stream") or log.get("stream")
+    found.append(console.logs(clean(group, 512), clean(stream, 512), at))
     found += [console.alarm(clean(name, 255)) for name in items(detail.get("alarms"))[:_ALARMS]]
     yield from dict.fromkeys(link for link in found if link)
 
 
 def _task_links(console: Console, detail: Detail) -> list[Link | None]:
-    _, _, name = clean(detail.get("task"), 1024).partition(":task/")
-    cluster, _, task = name.rpartition("/")
-    return [console.task(cluster, task)]
+    found = []
+    for member in ("replacement", "task"):
+        _, _, name = clean(detail.get(member), 1024).partition(":task/")
+        cluster, _, task = name.rpartition("/")
+        link = console.task(cluster, task)
+        found.append(link._replace(label=f"link.{member}") if link else None)
+    return found
 
 
 def _image_links(arn: str, detail: Detail) -> list[Link | None]:
@@ -263,7 +297,7 @@ def _image_links(arn: str, detail: Detail) -> list[Link | None]:
 
 
 def _log(detail: Detail) -> str:
-    log = detail.get("log_tail") or detail.get("logs")
+    log = detail.get("log_tail") or detail.get("logs") or mapping(detail.get("log")).get("lines")
     if isinstance(log, list | tuple):
         return "\n".join(line for line in log if isinstance(line, str))
     return log if isinstance(log, str) else ""

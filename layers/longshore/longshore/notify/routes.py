@@ -84,7 +84,7 @@ def route(notice: Notice, routing: Routing) -> Routed:
     """Where a notice goes.
 
     Without routes it goes to every channel, without channels what is a warning or worse goes to the fallback. So does
-    what no route matches, and whatever a broken configuration might have swallowed.
+    what no route matches or leads anywhere, and whatever a broken configuration might have swallowed.
     """
     to: dict[str, str] = {}
     problems = list(routing.problems)
@@ -92,12 +92,13 @@ def route(notice: Notice, routing: Routing) -> Routed:
     for each in routing.routes:
         if not each.matches(notice):
             continue
+        names = [] if each.mute else list(_resolved(each, notice, routing, problems))
+        if not names and not each.mute:
+            continue  # it leads to nobody, and only `mute` may keep a notice from everybody
         matched = True
-        if each.mute:
-            break
-        for name in _resolved(each, notice, routing, problems):
+        for name in names:
             to.setdefault(name, each.mention)
-        if not each.goes_on:
+        if each.mute or not each.goes_on:
             break
     if not matched or routing.problems:
         to = {**dict.fromkeys(_default(notice, routing), ""), **to}

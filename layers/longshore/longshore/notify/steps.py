@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from longshore.notify.render.story import Life
+    from longshore.notices import Notice
+    from longshore.notify.life import Life
     from longshore.notify.threads import State, Waiting
 
 
@@ -45,20 +48,40 @@ def _edited(state: State, told: Sequence[Waiting]) -> tuple[Act, Waiting]:
     if not newest.child and (state.shown is None or newest.order > state.shown):
         return Act.EDIT, newest
     first = _under_way(state, told) or told[0]
+    if _before(state, told, first).tells(first.notice):
+        return Act.PASS, first
     return (Act.FILE if f"{first.id}#reply" in state.done else Act.REPLY), first
 
 
 def _posted(state: State, told: Sequence[Waiting]) -> tuple[Act, Waiting]:
-    """The first notice and the last, or one that is graver than any before: nothing can be taken back."""
-    newest = _under_way(state, told) or _newest(told)
+    """The first notice and the last, or one that is graver than any before: nothing can be taken back.
+
+    A later stage of what a notice told is neither, nor is what says the same as the message before. What was put back
+    from the dead letters is told whatever was told since.
+    """
+    staged = next((each for each in told if each.notice.stage), None)
+    if staged:
+        return Act.PASS, staged
+    wanted = _under_way(state, told) or next((each for each in told if each.put_back), None)
+    if wanted:
+        return Act.POST, wanted
+    newest = _newest(told)
     if not state.posted:
         return Act.POST, newest
     if newest.child or (state.shown is not None and newest.order <= state.shown):
         return Act.PASS, told[0]
     graver = state.gravest is None or not state.gravest.at_least(newest.notice.severity)
-    if newest.notice.phase.final or graver:
+    if (newest.notice.phase.final or graver) and saying(newest.notice) != state.digest:
         return Act.POST, newest
     return Act.PASS, told[0]
+
+
+def saying(notice: Notice) -> str:
+    """A hash of what a notice says, whenever it says it: two events may tell of one end, and differ in their times."""
+    headline = {name: text for name, text in notice.headline.args.items() if name != "duration"}
+    facts = [(fact.label, fact.value) for fact in notice.facts if fact.label != "fact.duration"]
+    said = [notice.kind, notice.severity, notice.headline.key, sorted(headline.items()), facts]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _newest(told: Sequence[Waiting]) -> Waiting:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from longshore.notices import Fact, Notice, Severity, Text
+from longshore.notices import Fact, Notice, Phase, Severity, Text
 from longshore.notify import catalogue
 from longshore.notify.messages import Due
 
@@ -23,6 +23,11 @@ LIMIT: Final = 20
 _WINDOW: Final = timedelta(minutes=10)
 _THREAD: Final = "storm/"
 _LINES: Final = 10
+_WORDS: Final = 200
+TOGETHER: Final = 20
+"""Notices that one answer in a summary's thread tells."""
+COMPANY: Final = timedelta(seconds=15)
+"""How long a notice waits for others to be told with: a storm should not use up the channel's pace."""
 
 
 def window(now: datetime) -> str:
@@ -67,21 +72,42 @@ def absorb(ports: Ports, destination: str, of: str, waiting: Waiting, now: datet
     Due(destination, thread(of), waiting.notice.correlation).send(ports.postponer, now)
 
 
+def together(record: Mapping[str, Any], waiting: Sequence[Waiting], most: int) -> tuple[Waiting, ...]:
+    """What of the outbox is told at once: what an earlier try began to tell, else the first so many."""
+    begun = [each for each in waiting if each.id in record.get("telling", ())]
+    return tuple(begun or waiting[:most])
+
+
 def folded(record: Mapping[str, Any], waiting: Sequence[Waiting]) -> dict[str, Any]:
-    """The counts with more notices in them: by severity, by kind, and the newest lines."""
+    """The counts with more notices in them: by severity, by kind, and the gravest lines, of those the newest."""
     severities, kinds = Counter(record.get("severities") or {}), Counter(record.get("kinds") or {})
     lines = list(record.get("lines") or ())
     for each in waiting:
         notice = each.notice
         severities[notice.severity.value] += 1
         kinds[notice.kind.value] += 1
-        lines.append([notice.occurred_at.isoformat(), notice.kind.value, notice.subject[:100]])
-    return {"severities": dict(severities), "kinds": dict(kinds), "lines": sorted(lines)[-_LINES:]}
+        lines.append(_entry(each))
+    return {"severities": dict(severities), "kinds": dict(kinds), "lines": sorted(lines, key=_weight)[-_LINES:]}
 
 
-def summary(record: Mapping[str, Any], newest: Notice, language: str) -> Notice:
-    """One notice that stands for all: the gravest severity, counts, and the newest lines."""
-    severities, kinds = record["severities"], record["kinds"]
+def _entry(waiting: Waiting) -> list[str]:
+    notice = waiting.notice
+    return [notice.occurred_at.isoformat(), notice.kind.value, notice.subject[:100], notice.severity.value]
+
+
+def _weight(line: Sequence[str]) -> tuple[int, str]:
+    """The gravest last, and of those the newest."""
+    severity = Severity(line[3]) if len(line) > 3 else Severity.INFO  # noqa: PLR2004  # lines of the version before
+    return -tuple(Severity).index(severity), line[0]
+
+
+def summary(record: Mapping[str, Any], told: Sequence[Waiting], of: str, language: str, *, threaded: bool) -> Notice:
+    """One notice that stands for all: the gravest severity, counts, ten lines, and in its details those of `told`.
+
+    `of` is the summary's own thread; where it has no answers, details do not repeat the ten. It opens nothing that
+    another notice could close, and closes nothing.
+    """
+    newest, severities, kinds = told[-1].notice, record["severities"], record["kinds"]
     total = str(sum(severities.values()))
     gravest = next((each for each in Severity if each.value in severities), newest.severity)
     named = {catalogue.label(f"kind.{slug_of(name)}", language): count for name, count in kinds.items()}
@@ -91,12 +117,21 @@ def summary(record: Mapping[str, Any], newest: Notice, language: str) -> Notice:
     return replace(
         newest,
         severity=gravest,
+        phase=Phase.OPENED,
+        stage="",
+        thread=of,
         headline=Text("headline.storm", {"subject": total}),
         facts=(Fact("fact.severities", by_severity), Fact("fact.kinds", by_kind, short=False), *lines),
-        details=(),
+        details=tuple(_told(each.notice, language) for each in told if threaded or _entry(each) not in record["lines"]),
         links=(),
         log_tail=None,
     )
+
+
+def _told(notice: Notice, language: str) -> Text:
+    what = catalogue.say(notice.headline, language)[:_WORDS]
+    args = {"time": f"{notice.occurred_at:%H:%M:%S}", "what": what, "correlation": notice.correlation[:_WORDS]}
+    return Text("line.summed-up", args)
 
 
 def slug_of(kind: str) -> str:
@@ -105,5 +140,5 @@ def slug_of(kind: str) -> str:
 
 
 def _line(line: Sequence[str], language: str) -> str:
-    at, kind, subject = line
+    at, kind, subject = line[:3]
     return f"{datetime.fromisoformat(at):%H:%M:%S} {subject}: {catalogue.label(f'kind.{slug_of(kind)}', language)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from longshore.events import Kind
 from longshore.outcomes import Outcome, announcements
+from longshore.redaction import redact
 
 if TYPE_CHECKING:
     from longshore.errors import ConfigurationError
@@ -42,7 +43,8 @@ class Teller:
         """The configuration names what there is not: once a day for each problem."""
         said = []
         for problem in dict.fromkeys(problems):
-            detail = {"key": problem.key, "problem": problem.problem[:_SHOWN], "fix": problem.fix[:_SHOWN]}
+            wrong = redact(problem.problem).text
+            detail = {"key": problem.key, "problem": wrong[:_SHOWN], "fix": problem.fix[:_SHOWN]}
             outcome = Outcome("hold", "invalid", correlation, kind=Kind.CONFIGURATION_REJECTED, detail=detail)
             what = hashlib.sha256(str(problem).encode()).hexdigest()[:32]
             said.append(self._once(f"configuration/{what}", outcome, _CONFIGURATION))

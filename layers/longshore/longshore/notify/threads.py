@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from longshore.notices import Notice, Order, Phase, Severity
+from longshore.notify.kinds import RESTATED
+from longshore.notify.life import REASON, WHY, Life
+from longshore.notify.messages import DESTINATION
 from longshore.notify.reading import read
-from longshore.notify.render.story import Life
 
 if TYPE_CHECKING:
     from longshore.events import Kind
@@ -32,6 +34,11 @@ class Waiting:
     since: datetime
     mention: str = ""
     child: bool = False
+
+    @property
+    def put_back(self) -> bool:
+        """Whether it was a dead letter: whoever put it back wants it told, however late."""
+        return DESTINATION in self.event
 
     @cached_property
     def notice(self) -> Notice:
@@ -55,7 +62,8 @@ class State:
     """How far the telling of a thread has come.
 
     `root` is the channel's id of the message, `roots` how many were made before it; `posted` that there is one, also
-    where messages have no id. `shown` and `gravest` are of what was told last and worst, `digest` of how it looks.
+    where messages have no id. `shown` and `gravest` are of what was told last and worst, `digest` of how it looks, or
+    of what it said where it cannot be edited.
     `done` names what was told though it still stands in the outbox (`ID`, or `ID#reply` where a file must follow).
     `wake` is when a copy of the message arrives, `turn` the method whose turn it then is. `failures` counts calls
     that failed in a row. `window` is the storm guard's in which the message was counted, `storm` the counts of a
@@ -82,6 +90,16 @@ class State:
     failures: int = 0
     window: str = ""
     storm: Mapping[str, Any] = field(default_factory=dict)
+
+    def after(self, waiting: Waiting) -> State:
+        """What is remembered of the thread once a notice is told. A child is no part of its life."""
+        if waiting.child:
+            return self
+        notice, closed = waiting.notice, self.closed
+        if notice.phase.final:
+            closed = max(closed or waiting.order, waiting.order)
+        life = self.life.then(notice)
+        return replace(self, life=life, closed=closed, last_kind=notice.kind, last_at=notice.occurred_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,38 +172,52 @@ class Turns(Protocol):
 
 
 _REPEATS_AFTER = timedelta(hours=1)
+"""The same end as last time, so much later, is a new one."""
+_REOPENS_AFTER = timedelta(hours=6)
+"""The same opening, so long after the message began, is a new message: nobody looks for one as old as that."""
 
 
 def chapter(state: State, pending: Sequence[Waiting]) -> tuple[State, tuple[Waiting, ...]]:
     """What of `pending` belongs to one message, and the state to begin with.
 
-    A thread that was over and begins again gets a message of its own: nobody would see an edit of one of last week.
+    A thread that was over and begins again gets a message of its own: nobody would see an edit of one of last week,
+    and where messages cannot be edited nothing would be told at all. So does one that is opened again much later, for
+    not every opening has an end.
     """
-    if pending and _begins_anew(state.closed, pending[0], state):
+    if pending and _begins_anew(state, pending[0]):
         state = _turned(state)
     told: list[Waiting] = []
-    closed = state.closed
+    ahead = state
     for each in pending:
-        if told and _begins_anew(closed, each, None):
+        if told and _begins_anew(ahead, each):
             break
         told.append(each)
-        if each.notice.phase.final and not each.child:
-            closed = max(closed or each.order, each.order)
+        ahead = ahead.after(each)
     return state, tuple(told)
 
 
-def _begins_anew(closed: Order | None, waiting: Waiting, state: State | None) -> bool:
-    if closed is None or waiting.order <= closed or waiting.child:
+def _begins_anew(state: State, waiting: Waiting) -> bool:
+    if waiting.child:
         return False
     notice = waiting.notice
-    if notice.phase is Phase.OPENED:
+    opens, again = notice.phase is Phase.OPENED, state.last_kind is notice.kind
+    if state.closed is None:
+        return opens and again and _reopens(state, notice)
+    if waiting.order <= state.closed:
+        return False
+    return opens or (again and state.last_at is not None and notice.occurred_at - state.last_at >= _REPEATS_AFTER)
+
+
+def _reopens(state: State, notice: Notice) -> bool:
+    began = min((step.at for step in state.life.steps), default=notice.occurred_at)
+    if notice.occurred_at - began >= _REOPENS_AFTER:
         return True
-    return (
-        state is not None
-        and state.last_kind is notice.kind
-        and state.last_at is not None
-        and notice.occurred_at - state.last_at >= _REPEATS_AFTER
-    )
+    later = state.last_at is not None and notice.occurred_at > state.last_at
+    return later and notice.kind in RESTATED and _grounds(state.life) != _grounds(Life().then(notice))
+
+
+def _grounds(life: Life) -> set[tuple[str, str]]:
+    return {(fact.label, fact.value) for fact in life.facts if fact.label in (REASON, WHY)}
 
 
 def _turned(state: State) -> State:

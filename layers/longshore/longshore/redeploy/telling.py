@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from longshore.decisions import Verdict
@@ -72,9 +72,37 @@ def decided(event: Event, tag: str | None, subject: Subject, proposal: Proposal,
 
 def begun(deployment: Deployment) -> Outcome:
     """A deployment that the platform accepted."""
-    detail = {**described(deployment), "rollout": deployment.rollout, "deadline": deployment.deadline.isoformat()}
+    detail = {
+        **described(deployment),
+        "stage": "rolling",
+        "rollout": deployment.rollout,
+        "deadline": deployment.deadline.isoformat(),
+    }
     plan = deployment.plan
     return Outcome("deploy", plan.reason, plan.correlation, plan.workload, Kind.DEPLOYMENT_STARTED, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress(Outcome):
+    """A later stage of a deployment: told as its beginning was, and not counted as another one."""
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that counts it."""
+        return "DeploymentSoaking"
+
+
+def soaking(deployment: Deployment) -> Outcome:
+    """A deployment whose images run everywhere, and are watched until its deadline."""
+    detail = {
+        **described(deployment),
+        "stage": "soaking",
+        "rollout": deployment.rollout,
+        "began": deployment.began.isoformat(),
+        "soaks_until": deployment.deadline.isoformat(),
+    }
+    plan = deployment.plan
+    return _Progress("deploy", plan.reason, plan.correlation, plan.workload, Kind.DEPLOYMENT_STARTED, detail)
 
 
 def ended(deployment: Deployment, kind: Kind, reason: str, **detail: Any) -> Outcome:

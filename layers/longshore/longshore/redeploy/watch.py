@@ -14,6 +14,7 @@ from longshore.errors import GoneError
 from longshore.events import PENDING, DeploymentChanged, Event, Kind, WatchDue
 from longshore.outcomes import Outcome, announcements
 from longshore.ports import Good, Record
+from longshore.redeploy import telling
 from longshore.redeploy.telling import ended as told
 from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus
 
@@ -143,7 +144,8 @@ class Watcher:
         if deployment.soak_seconds == 0:
             return self._soaking(replace(deployment, status=DeploymentStatus.SOAKING, deadline=now, soaking=now), now)
         soaked = now + timedelta(seconds=deployment.soak_seconds)
-        return replace(deployment, status=DeploymentStatus.SOAKING, deadline=soaked, soaking=now), None
+        soaks = replace(deployment, status=DeploymentStatus.SOAKING, deadline=soaked, soaking=now)
+        return soaks, telling.soaking(soaks)
 
     def _soaking(self, deployment: Deployment, now: datetime) -> Step:
         if now < deployment.deadline or deployment.rollout is None:
@@ -170,7 +172,9 @@ class Watcher:
 
     def _rolled_back(self, deployment: Deployment, rollout: Rollout, by: str, now: datetime) -> Step:
         ended = deployment.ends(DeploymentStatus.ROLLED_BACK, now, f"rolled-back-by-{by}")
-        return ended, told(ended, Kind.DEPLOYMENT_ROLLED_BACK, ended.outcome, by=by, why=rollout.reason)
+        return ended, told(
+            ended, Kind.DEPLOYMENT_ROLLED_BACK, ended.outcome, by=by, why=rollout.reason, **_evidence(rollout)
+        )
 
     def _failed_or_superseded(self, deployment: Deployment, rollout: Rollout, now: datetime) -> Step:
         try:
@@ -188,7 +192,7 @@ class Watcher:
             and now < deployment.deadline
         ):
             return deployment, None  # ECS answers are eventually consistent: it is there
-        return self._failed(deployment, rollout.status.value, {"why": rollout.reason}, now)
+        return self._failed(deployment, rollout.status.value, {"why": rollout.reason, **_evidence(rollout)}, now)
 
     def _superseded(self, deployment: Deployment, reason: str, detail: Mapping[str, Any], now: datetime) -> Step:
         ended = deployment.ends(DeploymentStatus.SUPERSEDED, now, reason)
@@ -282,6 +286,12 @@ class Watcher:
     def _good(self, record: Record, digests: Mapping[str, Digest], now: datetime) -> None:
         kept = [good for good in record.goods if good.digests != digests]
         self._records.good(record.arn, [Good(digests, now), *kept][:_GOODS_KEPT])
+
+
+def _evidence(rollout: Rollout) -> dict[str, Any]:
+    """What the platform answered beside its reason: what it counted, and the alarms that went off."""
+    found = {"alarms": list(rollout.alarms), "evidence": list(rollout.evidence)}
+    return {name: each for name, each in found.items() if each}
 
 
 def _undone(deployment: Deployment) -> bool:

@@ -61,7 +61,7 @@ def thread(name: str) -> str:
 
 
 def _description(story: Story) -> str:
-    steps = " → ".join(f"{step.at:%H:%M:%S} {story.kind(step.kind)}" for step in story.steps()[-5:])
+    steps = " → ".join(f"{step.at:%H:%M:%S} {story.step(step)}" for step in story.steps()[-5:])
     lines = [*map(story.fact, story.facts()), *story.details(), f"{steps} (UTC)", story.place()]
     lines = [line for line in lines if line]
     chunks, left = pack(lines, limits.Q_DESCRIPTION - 100, limits.Q_DESCRIPTION - 100, 1)

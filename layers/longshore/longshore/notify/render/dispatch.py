@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from longshore.notify.escape import Plain
+from longshore.notify.life import Life
 from longshore.notify.render import amazonq, pagerduty, slack, teams, text, webhook
-from longshore.notify.render.story import Life, Story
+from longshore.notify.render.story import Story
 
 if TYPE_CHECKING:
     from longshore.notices import Notice

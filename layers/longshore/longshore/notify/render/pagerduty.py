@@ -1,4 +1,4 @@
-"""PagerDuty: failures are alerts that their thread's recovery resolves, deployments and the rest are change events.
+"""PagerDuty: failures are alerts that their recovery resolves, deployments and the rest are change events.
 
 Events API v2, "Trigger Events" and "Change Events"; the channel adds the routing key.
 """
@@ -6,9 +6,11 @@ Events API v2, "Trigger Events" and "Change Events"; the channel adds the routin
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+from longshore.events import Kind
 from longshore.notices import Notice, Phase, Severity
 from longshore.notify.escape import Plain, clean, cut
 from longshore.notify.kinds import slug
@@ -25,7 +27,7 @@ def render(story: Story) -> Rendered:
     """An alert, a change, or both: never neither."""
     inner = story.in_style(Plain(500))
     notice = story.notice
-    alert = _trigger(inner) if failed(notice) else _resolve(notice) if notice.phase is Phase.RESOLVED else None
+    alert = _trigger(inner) if failed(notice) else _resolve(notice) if recovered(notice) else None
     body: dict[str, object] = {} if alert is None else {"alert": alert}
     if alert is None or notice.kind.value.startswith(_DEPLOYMENT):
         body["change"] = _change(inner)
@@ -33,16 +35,26 @@ def render(story: Story) -> Rendered:
 
 
 def failed(notice: Notice) -> bool:
-    """Whether somebody may have to be called: errors, and warnings that end a thread badly."""
-    if notice.phase is Phase.RESOLVED:
-        return False
-    return notice.severity.at_least(Severity.ERROR) or (
-        notice.phase is Phase.FAILED and notice.severity.at_least(Severity.WARNING)
-    )
+    """Whether somebody may have to be called: errors, and nothing less."""
+    return notice.phase is not Phase.RESOLVED and notice.severity.at_least(Severity.ERROR)
+
+
+def recovered(notice: Notice) -> bool:
+    """Whether what failed is well again. That a deployment was superseded says nothing of the one before."""
+    return notice.phase is Phase.RESOLVED and notice.kind is not Kind.DEPLOYMENT_SUPERSEDED
+
+
+def incident(notice: Notice) -> str:
+    """What alert and recovery have in common: a deployment's workload, for the next good push has another thread."""
+    detail = notice.event.get("detail")
+    workload = detail.get("workload") if isinstance(detail, Mapping) else None
+    if notice.kind.value.startswith(_DEPLOYMENT) and isinstance(workload, str) and workload:
+        return f"deployment/{workload}"
+    return notice.thread
 
 
 def dedup_key(thread: str) -> str:
-    """The thread; where that is too long or not printable, its first word and a hash."""
+    """The name of an incident; where that is too long or not printable, its first word and a hash."""
     if thread and thread.isascii() and thread.isprintable() and len(thread) <= limits.PAGERDUTY_DEDUP:
         return thread
     name = "".join(each for each in thread.partition("/")[0][:40] if each.isascii() and each.isalnum())
@@ -59,7 +71,7 @@ def _trigger(story: Story) -> dict[str, Any]:
     }
     return {
         "event_action": "trigger",
-        "dedup_key": dedup_key(notice.thread),
+        "dedup_key": dedup_key(incident(notice)),
         "client": "Longshore",
         "payload": {
             **_payload(story),
@@ -71,7 +83,7 @@ def _trigger(story: Story) -> dict[str, Any]:
 
 
 def _resolve(notice: Notice) -> dict[str, Any]:
-    return {"event_action": "resolve", "dedup_key": dedup_key(notice.thread)}
+    return {"event_action": "resolve", "dedup_key": dedup_key(incident(notice))}
 
 
 def _change(story: Story) -> dict[str, Any]:

@@ -48,7 +48,7 @@ _UNMARKED = str.maketrans("<>`", "()'")
 def render(story: Story, mention: str = "") -> Rendered:
     """A message that is edited, its thread's details, and the log's tail as a file."""
     blocks, left = _blocks(story, mention, _THREADED)
-    reply, kept_back = _reply(story, left)
+    reply, kept_back = _reply(story, left, mention)
     text = _fallback(story, mention)
     return Rendered({"blocks": blocks, "text": text}, text, reply, _file(story, kept_back))
 
@@ -119,7 +119,7 @@ def _log(story: Story, room: int) -> str:
 def _life(story: Story) -> Block:
     """The steps so far with their times, and where it happened."""
     inner = story.in_style(Mrkdwn(60))
-    steps = [f"{moment(step.at)} {inner.kind(step.kind)}" for step in story.steps()]
+    steps = [f"{moment(step.at)} {inner.step(step)}" for step in story.steps()]
     shown = [steps[0], "…", *steps[1 - _STEPS :]] if len(steps) > _STEPS else steps
     return {"type": "context", "elements": [_mrkdwn(" → ".join(shown)), _mrkdwn(inner.place() or "-")]}
 
@@ -137,21 +137,23 @@ def _buttons(story: Story) -> list[Block]:
     return [{"type": "actions", "elements": elements}] if elements else []
 
 
-def _reply(story: Story, left: int) -> tuple[dict[str, object] | None, int]:
+def _reply(story: Story, left: int, mention: str) -> tuple[dict[str, object] | None, int]:
     """The thread's lines, and how many of them only a file has room for.
 
-    A failure is shown in the channel as well, unless its message is new there anyway.
+    A failure is shown in the channel as well, unless its message is new there anyway. That is also where it mentions:
+    Slack notifies nobody of an edit.
     """
     inner = story.in_style(Mrkdwn(_REPLY_LINE))
     broadcast = story.notice.phase is Phase.FAILED and bool(story.life.steps)
     lines = inner.details() + ([inner.fact(fact) for fact in story.facts()] if left else [])
     if not lines and not broadcast:
         return None, 0
-    chunks, kept_back = pack(
-        [inner.headline(), *lines] if broadcast else lines, limits.SECTION, _REPLY, limits.BLOCKS - 1
-    )
+    mentioned = mentions(mention) if broadcast else ""
+    first = ["\n".join(filter(None, (mentioned, inner.headline())))] if broadcast else []
+    chunks, kept_back = pack([*first, *lines], limits.SECTION, _REPLY, limits.BLOCKS - 1)
     chunks += [inner.more(kept_back, threaded=True)] if kept_back else []
-    reply: dict[str, object] = {"blocks": [_section(chunk) for chunk in chunks], "text": _fallback(story, "")}
+    text = _fallback(story, mention if broadcast else "")
+    reply: dict[str, object] = {"blocks": [_section(chunk) for chunk in chunks], "text": text}
     return {**reply, "reply_broadcast": True} if broadcast else reply, kept_back
 
 

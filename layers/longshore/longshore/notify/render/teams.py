@@ -58,7 +58,7 @@ def _message(story: Story, most: int, text: str) -> dict[str, object]:
         *([{"type": "FactSet", "facts": short}] if short else []),
         *(_line(line) for line in lines),
         *([_line(story.more(left, threaded=False))] if left else []),
-        _line(" → ".join(f"{moment(step.at)} {story.kind(step.kind)}" for step in _shown(story)), subtle=True),
+        _line(" → ".join(f"{moment(step.at)} {story.step(step)}" for step in _shown(story)), subtle=True),
         _line(story.place() or "-", subtle=True),
     ]
     card = {

@@ -23,7 +23,7 @@ def render(story: Story) -> Rendered:
     """The whole story as text, with a subject for mail and what subscriptions filter by."""
     inner = story.in_style(Plain(300))
     chunks, left = pack([*map(inner.fact, story.facts()), "", *inner.details()], _LINES, _LINES, 1)
-    steps = [f"{step.at:%Y-%m-%d %H:%M:%S} UTC  {inner.kind(step.kind)}" for step in story.steps()]
+    steps = [f"{step.at:%Y-%m-%d %H:%M:%S} UTC  {inner.step(step)}" for step in story.steps()]
     links = [f"{label}: {url}" for label, url in inner.links()]
     parts = [
         inner.headline(),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from longshore.notify.escape import Plain, clean, encodable
 from longshore.notify.ports import Rendered
-from longshore.notify.redaction import redact_all
 from longshore.notify.render import limits
 from longshore.notify.render.teams import weight
+from longshore.redaction import redact_all
 
 if TYPE_CHECKING:
     from longshore.events import Kind

@@ -1,0 +1,155 @@
+"""What happens in the busy account to services and in channels: all that has redeploy, watch and notify call AWS."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from longshore_local.bundle import ACCOUNT, REGION, ROOT
+from longshore_local.bus import envelope
+from longshore_local.slack import Fault
+from tests.functional.busy_account import CHANNEL, CLUSTER, BusyAccount, breaker
+
+
+def _refreshed(account: BusyAccount) -> None:
+    account.image("site", "prod", "site 1")
+    account.service("site", "prod", "digest", **breaker(rollback=True))
+    second = account.image("site", "prod", "site 2")
+    account.run(2)
+    account.image("site", "prod", "site 3")  # while the second one soaks: remembered, and looked at afterwards
+    account.run(30)
+    assert account.running("site") != second
+
+
+def _revised(account: BusyAccount) -> None:
+    account.image("api", "1.0.0", "api 1")
+    account.service("api", "1.0.0", "profile:written", **breaker(rollback=True))
+    newer = account.image("api", "1.1.0", "api 2")
+    account.run(30)
+    assert account.running("api") == newer
+
+
+def _stopped(account: BusyAccount) -> None:
+    """Without a circuit breaker ECS tries forever; the watch has it stopped."""
+    good = account.image("slow", "prod", "slow 1")
+    account.service("slow", "prod", "digest")
+    account.bundle.ecs.fail(account.image("slow", "prod", "slow 2"), "exit-1")
+    account.run(60)
+    assert account.running("slow") == good
+
+
+def _taken_back(account: BusyAccount) -> None:
+    """A circuit breaker that does not roll back leaves the way back to Longshore."""
+    account.image("shop", "prod", "shop 1")
+    account.service("shop", "prod", "profile:quick", **breaker(rollback=False))
+    good = account.image("shop", "prod", "shop 2")
+    account.run(15)
+    account.bundle.ecs.fail(account.image("shop", "prod", "shop 3"), "exit-1")
+    account.run(30)
+    assert account.running("shop") == good
+
+
+def _answer_lost(account: BusyAccount) -> None:
+    """The answer to UpdateService is lost, so the deployment is looked for and adopted."""
+    account.image("lost", "prod", "lost 1")
+    account.service("lost", "prod", "profile:quick", **breaker(rollback=True))
+    account.bundle.recorder.faults.add("ecs", "UpdateService", "ServerException", when="after")
+    wanted = account.image("lost", "prod", "lost 2")
+    account.run(40)
+    assert account.running("lost") == wanted
+
+
+def _beginner_died(account: BusyAccount) -> None:
+    """Redeploy never gets to record its deployment; the watch finds it when its time is up."""
+    account.image("dead", "prod", "dead 1")
+    account.service("dead", "prod", "profile:quick", **breaker(rollback=True))
+    account.bundle.recorder.faults.add(
+        "events", "PutEvents", "InternalFailure", count=None, function="RedeployFunction"
+    )
+    wanted = account.image("dead", "prod", "dead 2")
+    account.run(20)
+    account.bundle.recorder.faults.clear()
+    account.run(60)
+    assert account.running("dead") == wanted
+
+
+def _restored(account: BusyAccount) -> None:
+    """An image comes back from the archive; the event names only its digest."""
+    detail = {
+        "action-type": "UPDATE_STORAGE_CLASS",
+        "target-storage-class": "STANDARD",
+        "result": "SUCCESS",
+        "repository-name": "site",
+        "image-digest": account.running("site"),
+    }
+    now = account.bundle.timeline.now()
+    account.bundle.emit(envelope("aws.ecr", "ECR Image Action", detail, account=ACCOUNT, region=REGION, moment=now))
+    account.run(5)
+
+
+def _let_go(account: BusyAccount) -> None:
+    """A service opts out; another is deleted with its cluster, and an event of it comes late."""
+    api = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{CLUSTER}/api"
+    account.ecs.untag_resource(resourceArn=api, tagKeys=["longshore:policy"])
+    account.run(5)
+    account.ecs.create_cluster(clusterName="gone")
+    account.image("last", "prod", "last 1")
+    arn = account.service("last", "prod", "digest", cluster="gone")
+    account.ecs.delete_service(cluster="gone", service="last", force=True)
+    account.run(5)
+    account.ecs.delete_cluster(cluster="gone")
+    detail = {"eventType": "INFO", "eventName": "SERVICE_DEPLOYMENT_COMPLETED", "deploymentId": "ecs-svc/1"}
+    now = account.bundle.timeline.now()
+    where: dict[str, Any] = {"account": ACCOUNT, "region": REGION, "moment": now, "resources": [arn]}
+    account.bundle.emit(envelope("aws.ecs", "ECS Deployment State Change", detail, **where))
+    account.run(90)  # and a sweep
+
+
+def _told(account: BusyAccount) -> None:
+    """What the steps before led to was told to everybody, each its own way."""
+    texts = [message.text for message in account.bundle.slack.messages(CHANNEL)]
+    assert any("live" in text for text in texts), texts
+
+
+def _told_elsewhere(account: BusyAccount) -> None:
+    """A channel's secret is gone, so its notice is put aside and goes to the fallback."""
+    account.bundle.client("ssm").delete_parameter(Name="/longshore/gone")
+    _publish(account, "hold-set")
+    account.run(5)
+    assert "Channel Failed" in account.told()
+
+
+def _told_late(account: BusyAccount) -> None:
+    """Slack has notify wait for longer than a queue can delay a message."""
+    before = len(account.bundle.slack.messages(CHANNEL))
+    account.bundle.slack.script([Fault.throttle(1200)])
+    _publish(account, "events-missed")
+    account.run(30)
+    assert len(account.bundle.slack.messages(CHANNEL)) == before + 1
+
+
+def _publish(account: BusyAccount, name: str) -> None:
+    event = json.loads((ROOT / "events/longshore" / f"{name}.json").read_text(encoding="utf-8"))
+    entry = {
+        "EventBusName": account.bundle.stack.name,
+        "Source": "longshore",
+        "DetailType": event["detail-type"],
+        "Detail": json.dumps(event["detail"]),
+        "Time": account.bundle.timeline.now(),
+    }
+    account.bundle.client("events").put_events(Entries=[entry])
+
+
+STEPS = (
+    _refreshed,
+    _revised,
+    _stopped,
+    _taken_back,
+    _answer_lost,
+    _beginner_died,
+    _restored,
+    _told,
+    _told_elsewhere,
+    _told_late,
+    _let_go,
+)
