@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from typing import Any
 
 import pytest
+import yaml
+from samtranslator.yaml_helper import yaml_parse
 
 from tests.template.rendered import ROOT, TEMPLATE, Rendered
 
@@ -322,5 +325,27 @@ def test_every_condition_is_used() -> None:
         assert f'"Condition": "{name}"' in text or f'"Fn::If": ["{name}"' in text, f"{name} decides nothing"
 
 
-def test_the_template_can_be_sent_as_it_is() -> None:
-    assert len(TEMPLATE.read_bytes()) <= 51_200, "above this CloudFormation wants it in a bucket"
+class _WrittenOut(yaml.SafeDumper):
+    """What `sam` sends: every anchor written out where it is used."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Never an alias."""
+        return True
+
+
+def test_the_stack_keeps_cloudformations_limits() -> None:
+    """Of a template in a bucket, before and after SAM's transform (CloudFormation quotas)."""
+    document = Rendered().document
+    sent = yaml.dump(json.loads(json.dumps(yaml_parse(TEMPLATE.read_text("utf-8")))), Dumper=_WrittenOut)
+    assert max(len(sent.encode()), len(json.dumps(document).encode())) <= 1_000_000
+    assert len(document["Resources"]) <= 500
+    assert len(document["Parameters"]) <= 200
+    assert len(document["Outputs"]) <= 200
+
+
+def test_the_template_goes_through_a_bucket() -> None:
+    """CloudFormation takes no more than 51,200 bytes without one."""
+    with (ROOT / "samconfig.toml").open("rb") as file:
+        settings = tomllib.load(file)
+    deploys = [value["deploy"]["parameters"] for value in settings.values() if isinstance(value, dict)]
+    assert [deploy["resolve_s3"] for deploy in deploys] == [True, True]
