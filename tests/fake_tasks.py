@@ -95,7 +95,8 @@ class FakeTasks:
         """See `ports.Tasks.stop`."""
         if arn not in self._tasks:
             raise GoneError("The referenced task was not found.")
-        self.end(arn, code="UserInitiated", reason=reason, exit_code=143)
+        ran = any("runtimeId" in each for each in self._tasks[arn]["containers"])  # what never ran has no exit code
+        self.end(arn, code="UserInitiated", reason=reason, exit_code=143 if ran else None)
 
     # -- what happens in the account --------------------------------------------------------------------------------
 
@@ -358,7 +359,7 @@ class FakeRecoveries:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, int]] = {}
         self._roots: dict[str, str] = {}
-        self._open: dict[str, datetime] = {}
+        self._open: dict[str, datetime | None] = {}
 
     def get(self, root: str) -> Recovery | None:
         """See `ports.Recoveries.get`."""
@@ -377,16 +378,16 @@ class FakeRecoveries:
         if recovery.last and recovery.last.task:
             self._roots[recovery.last.task] = recovery.root
         if recovery.state is RecoveryState.OPEN:
-            self._open[recovery.root] = recovery.opened
+            self._open[recovery.root] = recovery.due
         else:
             self.close(recovery.root)
         saved = self.get(recovery.root)
         assert saved is not None
         return saved
 
-    def open(self) -> Sequence[str]:
+    def open(self, now: datetime | None = None) -> Sequence[str]:
         """See `ports.Recoveries.open`."""
-        return sorted(self._open)
+        return sorted(root for root, due in self._open.items() if not (now and due and now < due))
 
     def close(self, root: str) -> None:
         """See `ports.Recoveries.close`."""

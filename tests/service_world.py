@@ -128,6 +128,17 @@ class FakeWatched:
         self.dropped.add(task)
 
 
+class FakeMachines:
+    """The container instances that were seen, by cluster."""
+
+    def __init__(self) -> None:
+        self.known: set[tuple[str, str]] = set()
+
+    def seen(self, cluster: str, instances: Sequence[str]) -> None:
+        """See `service_ports.Machines.seen`."""
+        self.known |= {(cluster, each) for each in instances}
+
+
 class ServiceWorld(RecoverWorld):
     """A world with the service `web`, which a deployment changed an hour ago, and one task definition of it."""
 
@@ -142,12 +153,14 @@ class ServiceWorld(RecoverWorld):
         super().__init__(**options)
         self.services, self.images, self.troubles = FakeServices(), FakeImages(), FakeTroubles()
         self.inventory, self.watched = FakeInventory(self.tasks), FakeWatched(self.recipes)
+        self.machines = FakeMachines()
         self.care = ServicePorts(
             self._port(self.services),
             self._port(self.images),
             self._port(self.troubles),
             self._port(self.inventory),
             self._port(self.watched),
+            self._port(self.machines),
         )
         policy = crash_loop or CrashLoopPolicy(act=Act.ROLLBACK)
         self.recoverer = recoverer(self.ports, self.care, self.rules, policy)

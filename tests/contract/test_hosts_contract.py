@@ -12,6 +12,7 @@ import pytest
 from botocore.stub import Stubber
 
 from longshore.aws.instances import EcsInstances, Machines
+from longshore.aws.machines import LedgerMachines
 from longshore.aws.service_discovery import CloudMap, EcsServiceFacts
 from longshore.aws.watched import LedgerDrains, LedgerRefused, LedgerWatches
 from longshore.errors import AccessDeniedError, ConflictError, GoneError
@@ -111,6 +112,22 @@ def add(shop: EcsAccount, **members: Any) -> str:
     return shop.simulator.hosts.add(ACCOUNT, REGION, "shop", **members)
 
 
+class Counting:
+    """ECS's client, which remembers what was called; pages are counted one by one."""
+
+    def __init__(self, ecs: Any) -> None:
+        self._ecs = ecs
+        self.calls: list[str] = []
+        ecs.meta.events.register("before-call.ecs", lambda model, **_: self.calls.append(snake(model.name)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ecs, name)
+
+
+def snake(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).lstrip("_")
+
+
 def machines() -> Machines:
     return Machines(lambda: boto3.client("ec2", region_name=REGION), lambda: boto3.client("ssm", region_name=REGION))
 
@@ -135,6 +152,38 @@ def test_an_instance_is_read_and_found(shop: EcsAccount) -> None:
     assert instances.find("i-0ffffffffffffffff") is None
     assert instances.get(cluster, arn[:-4] + "0000") is None
     assert instances.get(cluster + "2", arn) is None
+
+
+def test_machines_that_were_seen_are_found_without_a_search(shop: EcsAccount) -> None:
+    cluster, clock = cluster_arn(shop), FakeClock()
+    arns = [add(shop) for _ in range(2)]
+    ecs, table = Counting(shop.ecs), ledger_table()
+    machines = LedgerMachines(ecs, table, clock, ACCOUNT, REGION)
+    id = shop.simulator.hosts.ec2_instance_id(arns[0])
+    assert machines.get(id) is None
+    machines.seen(cluster, [*arns, arns[0][:-4] + "0000"])
+    assert machines.get(id) == (cluster, arns[0])
+    machines.seen(cluster, arns)
+    assert ecs.calls == ["describe_container_instances"]
+    again = LedgerMachines(ecs, table, clock, ACCOUNT, REGION)
+    again.seen(cluster, arns)  # another process asks the ledger
+    assert ecs.calls == ["describe_container_instances"]
+    found = EcsInstances(ecs, again.get).find(id)
+    assert found is not None
+    assert found.arn == arns[0]
+    assert ecs.calls == ["describe_container_instances"] * 2
+    clock.advance(4 * 24 * 3600)
+    again.seen(cluster, arns)
+    assert ecs.calls == ["describe_container_instances"] * 3
+
+
+def test_what_is_no_container_instance_costs_a_few_calls(shop: EcsAccount) -> None:
+    for number in range(20):
+        shop.ecs.create_cluster(clusterName=f"c{number}")
+        shop.simulator.hosts.add(ACCOUNT, REGION, f"c{number}")
+    ecs = Counting(shop.ecs)
+    assert EcsInstances(ecs).find("i-0ffffffffffffffff") is None
+    assert len(ecs.calls) <= 12
 
 
 def test_a_cluster_counts_its_instances_and_those_without_agent(shop: EcsAccount) -> None:

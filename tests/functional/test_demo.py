@@ -21,7 +21,12 @@ TOLD = {
     "semver": ["[newer]", "only this changes: web = shop/web:1.5.0", "shop/proxy:3.1.0"],
     "coalesce": ["build 3", "build 4", "build 5", "[deployment-in-progress]"],
     "watchdog": ["not healthy at the deadline", "rolled back at its deadline"],
-    "replace": ["OutOfMemoryError", "[idempotent]", "runs etl again, attempt 2, with other overrides.memory", "2048 MiB"],
+    "replace": [
+        "OutOfMemoryError",
+        "[idempotent]",
+        "runs etl again, attempt 2, with more memory",
+        "1 task of etl runs, with 2048 MiB",
+    ],
     "left-alone": ["CannotPullContainerError", "leaves it alone", "[not-mended]", "0 tasks of report run"],
 }
 

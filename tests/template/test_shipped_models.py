@@ -31,6 +31,7 @@ OF_ADAPTER = {
     "log_events": ("logs",),
     "inventory": ("ecs", "ecr"),
     "instances": ("ecs", "ec2", "ssm"),
+    "machines": ("ecs",),
     "service_discovery": ("ecs", "servicediscovery"),
 }
 WITHOUT_SHAPES = {

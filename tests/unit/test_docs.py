@@ -14,6 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from longshore.aws import topic
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
+from longshore.aws.machines import LedgerMachines
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
 from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveries
 from longshore.aws.switches import LedgerSwitches
@@ -197,7 +198,8 @@ def _write_recoveries(table: Table) -> None:
     LedgerRecipes(table, _Clock()).put(task, LaunchRecipe(source="task"))
     failure = Failure(NOW, "M1", task)
     launched = Attempt(1, AttemptKind.APP, failure, NOW, "ls-1", state=AttemptState.LAUNCHED, task=f"{task}4")
-    recovery = Recovery(task, "etl", "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", NOW, attempts=(launched,))
+    cluster = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
+    recovery = Recovery(task, "etl", cluster, NOW, attempts=(launched,), waits=NOW)
     LedgerRecoveries(table, _Clock(), "123456789012", "eu-west-1").save(recovery)
     LedgerBreakers(table, _Clock()).save(recovery.cluster, "etl", Breaker(failures=1))
 
@@ -207,10 +209,16 @@ def _write_troubles(table: Table) -> None:
     LedgerTroubles(table, _Clock(), "123456789012", "eu-west-1").save(trouble)
 
 
+class _Ecs:
+    def describe_container_instances(self, **_: object) -> dict[str, object]:
+        return {"containerInstances": [{"containerInstanceArn": "arn", "ec2InstanceId": "i-1"}]}
+
+
 def _write_upkeep(table: Table) -> None:
     cluster, task = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", "arn:aws:ecs:eu-west-1:123456789012:task/prod/r"
     LedgerWatches(table, _Clock(), "123456789012", "eu-west-1").save(Watch("agent x", NOW))
     LedgerDrains(table, _Clock()).save(Drains(cluster, {"i-1": NOW}))
+    LedgerMachines(_Ecs(), table, _Clock(), "123456789012", "eu-west-1").seen(cluster, ["arn"])
     LedgerRefused(table, _Clock()).put(RefusedLaunch(task, cluster, "etl", "events-rule/x", "AGENT", NOW))
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from longshore.recover.reading import Message as RecoverMessage
     from longshore.recover.service import Recoverer
     from longshore.recover.service_ports import ServicePorts
+    from longshore.recover.telling import Incident
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
@@ -231,6 +232,9 @@ def recoverer() -> Recoverer:
     def under_tasks(message: RecoverMessage, fact: Fact) -> list[Outcome]:
         return platform().handlers[type(fact)](message, fact)
 
+    def accuse(incident: Incident) -> list[Outcome]:
+        return platform().accusations.stopped(incident)
+
     def stale_instances(message: RecoverMessage) -> list[Outcome]:
         return platform().stale_instances.sweep(message)
 
@@ -241,11 +245,13 @@ def recoverer() -> Recoverer:
         read_crash_loop_policy(section),
         dict.fromkeys(UNDER_TASKS, under_tasks),
         [stale_instances],
+        accuse,
     )
 
 
 def _host_ports() -> HostPorts:
     from longshore.aws.instances import EcsInstances, Machines
+    from longshore.aws.machines import LedgerMachines
     from longshore.aws.service_discovery import CloudMap, EcsServiceFacts
     from longshore.aws.watched import LedgerDrains, LedgerWatches
     from longshore.recover.hosts import HostPorts
@@ -254,7 +260,7 @@ def _host_ports() -> HostPorts:
     ecs = client("ecs")
     partition = stack.queue_arn.split(":")[1]
     return HostPorts(
-        instances=EcsInstances(ecs),
+        instances=EcsInstances(ecs, LedgerMachines(ecs, table(), _clock, stack.account, stack.region).get),
         hosts=Machines(lambda: client("ec2"), lambda: client("ssm")),
         services=EcsServiceFacts(ecs),
         registries=CloudMap(lambda: client("servicediscovery"), f"arn:{partition}:ecs:{stack.region}:{stack.account}"),
@@ -265,6 +271,7 @@ def _host_ports() -> HostPorts:
 
 def _service_ports() -> ServicePorts:
     from longshore.aws.inventory import EcrImages, EcsInventory, EcsServiceStates
+    from longshore.aws.machines import LedgerMachines
     from longshore.aws.troubles import LedgerTroubles, LedgerWatched
     from longshore.recover.service_ports import ServicePorts
 
@@ -275,6 +282,7 @@ def _service_ports() -> ServicePorts:
         troubles=LedgerTroubles(table(), _clock, stack.account, stack.region),
         inventory=EcsInventory(client("ecs")),
         watched=LedgerWatched(table(), stack.account, stack.region),
+        machines=LedgerMachines(client("ecs"), table(), _clock, stack.account, stack.region),
     )
 
 

@@ -115,9 +115,9 @@ class Stage:
 
     def conclude_job(self, family: str) -> None:
         """Tells what runs of a family in the end."""
-        running = self.tasks(family)
-        sizes = ", ".join(f"{each['memory']} MiB" for each in running)
-        self.narrator.say("Now", f"{len(running)} tasks of {family} run" + (f", with {sizes}" if sizes else ""))
+        tasks = self.tasks(family)
+        sizes = ", ".join(f"{each['memory']} MiB" for each in tasks)
+        self.narrator.say("Now", running(len(tasks), family) + (f", with {sizes}" if sizes else ""))
 
     def fail(self, image: SyntheticImage, mode: FailureMode) -> None:
         """Makes an image a bad one: its tasks fail in this way."""
@@ -179,7 +179,7 @@ class Stage:
             f"{image.partition('/')[2]} = {short(digests[key])}" for key, image in sorted(self.declared(name).items())
         )
         revision = service["taskDefinition"].rpartition("/")[2]
-        return f"{service['runningCount']} tasks of {revision} run {runs}"
+        return f"{running(service['runningCount'], revision)} {runs}"
 
     def conclude(self, name: str = "web") -> None:
         """Tells where the service ended."""
@@ -203,3 +203,8 @@ class Stage:
         if service not in self._clients:
             self._clients[service] = self.bundle.client(service)
         return self._clients[service]
+
+
+def running(count: int, of: str) -> str:
+    """How many tasks of something run, in words."""
+    return f"{count} task of {of} runs" if count == 1 else f"{count} tasks of {of} run"

@@ -4,10 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from longshore.recover.reasons import Reason
+from longshore.recover.service_reasons import CareReason, EndReason
 
 Detail = Mapping[str, Any]
 
 _MEANINGS = {reason.value: reason.meaning for reason in Reason}
+_OF_SERVICES = {reason.value: reason.meaning for of in (CareReason, EndReason) for reason in of}
+_CHANGES = {
+    "networkConfiguration": "in another subnet",
+    "capacityProviderStrategy": "on demand",
+    "launchType": "on demand",
+    "placementConstraints": "on another instance",
+    "overrides.cpu": "with more CPU",
+    "overrides.memory": "with more memory",
+    "overrides.containerOverrides.memory": "with more memory",
+    "overrides.ephemeralStorage": "with more storage",
+}
+"""What a member of RunTask means that a replacement changes."""
 _WORTH_TELLING = ("EssentialContainerExited", "TaskFailedToStart", "SpotInterruption")
 
 
@@ -26,6 +39,8 @@ def task_ended(task: Detail) -> str | None:
 def task_sentence(outcome: Detail) -> str | None:
     """What one outcome of recover means; None for what only a log needs."""
     detail, reason = outcome["detail"], outcome["reason"]
+    if "workload_name" in detail:
+        return _service_sentence(outcome)
     what = f"the task of {detail['family']} ({detail.get('name', '')})"
     why = f"{_MEANINGS.get(reason, reason)} [{reason}]"
     match outcome["verdict"], reason:
@@ -43,8 +58,22 @@ def task_sentence(outcome: Detail) -> str | None:
     return None
 
 
+def _service_sentence(outcome: Detail) -> str:
+    detail, reason = outcome["detail"], outcome["reason"]
+    what = f"the service {detail['workload_name']} ({detail.get('name', '')})"
+    why = f"{_OF_SERVICES.get(reason, reason)} [{reason}]"
+    match outcome["verdict"]:
+        case "none":
+            return f"tells that {what} is out of trouble: {why}"
+        case "notify":
+            return f"tells of {what} and leaves it alone: {why}"
+        case verdict:
+            return f"tells of {what} and asks for {verdict}: {why}"
+
+
 def _changed(members: list[str]) -> str:
-    return f", with other {' and '.join(members)}" if members else ", just as it was"
+    named = dict.fromkeys(_CHANGES.get(each, f"another {each}") for each in members)
+    return f", {' and '.join(named)}" if named else ", just as it was"
 
 
 def _clock(following: Detail) -> str:

@@ -64,7 +64,7 @@ def test_after_the_deployment_a_child_speaks_for_itself() -> None:
     for kind, reason in (("Deployment Started", "moved"), ("Deployment Succeeded", "steady")):
         world.publish(kind, reason=reason)
         world.run(10)
-    world.publish("Crash Loop Opened", correlation="loop")
+    world.publish("Task Failed", correlation="task-1", task="t1", family="web")
     world.run()
     assert len(world["ops"].messages) == 2
 
@@ -74,14 +74,14 @@ def test_a_stage_that_comes_after_the_end_covers_nothing() -> None:
     for kind, more in (("Deployment Started", {}), ("Deployment Succeeded", {}), ("Deployment Started", SOAKING)):
         world.publish(kind, **more)
         world.run()
-    assert world.threads.covers == {}
+    assert world.threads.opened(WEB, world.clock.now()) == {}
 
 
 def test_a_deployment_whose_end_is_never_told_does_not_silence_its_workload_for_ever() -> None:
     world = NotifyWorld()
     world.publish("Deployment Started")
     world.run(7 * 3600)
-    world.publish("Crash Loop Opened", correlation="loop")
+    world.publish("Task Failed", correlation="task-1", task="t1", family="web")
     world.run()
     assert len(world["ops"].messages) == 2
 
@@ -91,7 +91,7 @@ def test_a_child_is_not_silent_where_its_deployment_is_not_told() -> None:
     world = NotifyWorld(BOTH, routes)
     world.publish("Deployment Started")
     world.run(10)
-    world.publish("Crash Loop Opened", correlation="loop")
+    world.publish("Task Failed", correlation="task-1", task="t1", family="web")
     world.run()
     assert (len(world["ops"].messages), len(world["teams"].messages)) == (1, 1)
 

@@ -13,16 +13,16 @@ from longshore.notices import Phase, Severity
 from longshore.notify import recovery
 from longshore.notify.catalogue import CATALOGUES, HINTS, LANGUAGES, label, say, value
 from longshore.notify.catalogue_en_recover import slug_of
+from longshore.notify.incidents import failed, recovered
 from longshore.notify.life import Life
 from longshore.notify.reading import read
 from longshore.notify.render.dispatch import render
-from longshore.notify.render.pagerduty import failed, recovered
 from longshore.recover.catalogue import ENTRIES
 from longshore.recover.changes import Changes
 from longshore.recover.reasons import Reason, Verdict
 from longshore.recover.service_reasons import CareReason, EndReason
 from longshore.recover.upkeep import Measure, Why
-from tests.recover_stories import STORIES
+from tests.recover_stories import STORIES, agent_lost, interrupted, pod, retired_task, stopped_and_well
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,8 +67,8 @@ def lines(found: Notice, language: str = "en") -> list[str]:
     [
         (
             "task-failed",
-            "🔴 etl · shop: task failed, out of memory (exit 137)",
-            "🔴 etl (shop) のタスクが失敗: メモリ不足 (終了コード 137)",
+            "🟠 etl · shop: task failed, out of memory (exit 137)",
+            "🟠 etl (shop) のタスクが失敗: メモリ不足 (終了コード 137)",
         ),
         (
             "task-replaced",
@@ -324,6 +324,54 @@ def test_every_verdict_that_something_follows_from_has_words() -> None:
 def test_everything_that_a_replacement_may_change_has_words() -> None:
     everything = Changes(("s",), on_demand=True, cpu=1, memory=1, storage=1, containers={"a": 1}, avoid=("i",))
     assert set(everything.members) <= set(recovery._CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("story", "number", "headlines"),
+    [
+        (
+            agent_lost,
+            -1,
+            ("🟠 i-00000000000000001 · shop: agent lost", "🟠 i-00000000000000001 (shop): エージェント不通"),
+        ),
+        (
+            interrupted,
+            -1,
+            ("🔴 i-00000000000000001 · shop: drain stuck", "🔴 i-00000000000000001 (shop): ドレインが終わらない"),
+        ),
+        (
+            interrupted,
+            0,
+            (
+                "🛠️ i-00000000000000001 · shop: AWS ends what runs it at 2026-11-23 09:02 UTC, Spot notice",
+                "🛠️ i-00000000000000001 (shop) の実行基盤を AWS が終了します (2026-11-23 09:02 UTC): Spot 中断の予告",
+            ),
+        ),
+        (
+            pod,
+            -1,
+            (
+                "🛠️ shop/web-1 · apps: AWS ends what runs it at 2026-11-30 12:52 UTC, Fargate maintenance",
+                "🛠️ shop/web-1 (apps) の実行基盤を AWS が終了します (2026-11-30 12:52 UTC): Fargate のメンテナンス",
+            ),
+        ),
+        (
+            retired_task,
+            -1,
+            (
+                "🛠️ etl · shop: AWS ends what runs it at 2026-11-30 09:01 UTC, Fargate maintenance",
+                "🛠️ etl (shop) の実行基盤を AWS が終了します (2026-11-30 09:01 UTC): Fargate のメンテナンス",
+            ),
+        ),
+        (stopped_and_well, -1, ("✅ etl · shop: well again", "✅ etl (shop) は復旧しました")),
+    ],
+)
+def test_what_is_no_failed_task_is_called_by_its_name(
+    story: Callable[[], Any], number: int, headlines: tuple[str, str]
+) -> None:
+    announced = story().publisher.published[number]
+    found = bare(announced.kind, **announced.detail)
+    assert (headline(found), headline(found, "ja")) == headlines
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

@@ -226,6 +226,12 @@ PULLS = [
     pulled("p1 tls", "net/http: TLS handshake timeout", "P1", "replace", "none"),
     pulled("p1 reset", "read tcp 10.0.0.1:1->2.2.2.2:443: connection reset by peer", "P1", "replace", "none"),
     pulled("p1 canceled", "net/http: request canceled while waiting for connection", "P1", "replace", "none"),
+    pulled("p1 dns", f"{RESOLVE}: failed to do request: Head: dial tcp: lookup x: no such host", "P1", "replace", "none"),
+    pulled("p1 dns of a digest", f"failed to resolve ref {IMAGE.partition(':')[0]}@{DIGEST}: lookup x: no such host", "P1", "replace", "none"),
+    pulled("p1 docker dns", "API error (500): Get https://x/v1/_ping: dial tcp: lookup x: no such host", "P1", "replace", "none"),
+    pulled("p1 refused", f"{RESOLVE}: dial tcp 10.0.0.1:443: connect: connection refused", "P1", "replace", "none"),
+    pulled("p1 client", "request canceled (Client.Timeout exceeded while awaiting headers)", "P1", "replace", "none"),
+    pulled("p1 context", "context canceled", "P1", "replace", "none"),
     pulled("p1 503", "unexpected status code 503", "P1", "replace", "none"),
     pulled("p1 502", "502 Bad Gateway", "P1", "replace", "none"),
     pulled("p1 connection", "There is a connection issue between the task and the registry.", "P1", "replace", "none"),
@@ -241,6 +247,8 @@ PULLS = [
     pulled("p3 policy", "user is not authorized to perform: ecr:BatchGetImage", "P3", "notify", "notify"),
     pulled("p3 basic", "no basic auth credentials", "P3", "notify", "notify"),
     pulled("p3 401", f"{RESOLVE}: unexpected status code 401", "P3", "notify", "notify"),
+    pulled("p3 x509", "failed to do request: Head: x509: certificate signed by unknown authority", "P3", "notify", "notify"),
+    pulled("p3 x509 resolving", f"{RESOLVE}: tls: failed to verify certificate: x509: certificate has expired", "P3", "notify", "notify"),
     pulled("p4 hub", "toomanyrequests: You have reached your pull rate limit.", "P4", "replace", "notify"),
     pulled("p4 429", f"{RESOLVE}: 429 Too Many Requests", "P4", "replace", "notify"),
     pulled("p4 throttled", "ThrottlingException: Rate exceeded", "P4", "replace", "notify"),
@@ -257,7 +265,8 @@ PULLS = [
     row("not p1: a port", task(reason=PULL + "failed to resolve ref registry:503/web: not found", containers=[{"name": "web", "image": "registry:503/web"}]), "P2", "notify", "rollback"),
     row("not p*: an application's words", ended(container(code=1, reason="config not found, access denied, EOF")), "G4", "notify", "none"),
     pulled("not p3: the tag of an image that is not listed", "failed to resolve ref quay.io/x/y:401: not found", "P2", "notify", "rollback"),
-    pulled("pull of no known kind", "something odd", "G5", "replace", "none"),
+    pulled("p2 not found by ecs", "The task cannot find the image 'x'.", "P2", "notify", "rollback"),
+    pulled("pull of no known kind", "something odd", "P1", "replace", "notify"),
 ]  # fmt: skip
 
 RESOURCES = [

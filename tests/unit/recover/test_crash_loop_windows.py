@@ -45,7 +45,8 @@ def test_neither_order_nor_duplicates_matter(signs: list[Sign], seed: int, again
     shuffled = [*signs, *(signs[number] for number in again if number < len(signs))]
     Random(seed).shuffle(shuffled)
     assert counted(shuffled) == counted(signs)
-    assert counted(shuffled).crossed(POLICY.limits) == counted(signs).crossed(POLICY.limits)
+    for each in signs:
+        assert counted(shuffled).crossed(POLICY.limits, each) == counted(signs).crossed(POLICY.limits, each)
     assert len(counted(shuffled).signs) == len(signs)
 
 
@@ -84,8 +85,23 @@ def test_what_is_kept_is_bounded() -> None:
 def test_signs_before_the_end_do_not_open_it_again() -> None:
     signs = [Sign(str(number), START + timedelta(seconds=number)) for number in range(3)]
     over = counted(signs).begun(START, POLICY.limits[0], {}).ended(START + timedelta(seconds=10))
-    assert over.crossed(POLICY.limits) is None
-    assert over.with_sign(Sign("9", START + timedelta(seconds=11)), POLICY.keep).crossed(POLICY.limits) is None
+    assert over.crossed(POLICY.limits, signs[-1]) is None
+    late = Sign("9", START + timedelta(seconds=11))
+    assert over.with_sign(late, POLICY.keep).crossed(POLICY.limits, late) is None
+
+
+@given(SIGNS.filter(bool), LIMITS)
+def test_what_opens_a_loop_is_part_of_it(signs: list[Sign], limit: Limit) -> None:
+    """Against the plain definition: some window that holds the sign holds enough."""
+    ordered = [each for each in counted(signs).signs if each.young or not limit.young]
+    for sign in signs:
+        windows = [
+            [each for each in ordered if timedelta(0) <= last.at - each.at <= limit.within]
+            for last in ordered
+            if timedelta(0) <= last.at - sign.at <= limit.within
+        ]
+        plainly = any(sum(each.weight for each in window) >= limit.signs * FULL for window in windows)
+        assert (counted(signs).crossed((limit,), sign) == limit) is plainly
 
 
 # -- the configuration ----------------------------------------------------------------------------------------------

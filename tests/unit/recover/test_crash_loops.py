@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from longshore.errors import UpstreamError
+from longshore.recover.care import recoverer
 from longshore.recover.crash_loops import Act, CrashLoopPolicy
 from longshore.settings import Mode
 from tests.fake_tasks import ARN
 from tests.recover_world import AUTO, Crash
-from tests.service_world import DEPLOYMENT, FOLLOWED, SERVICE, ServiceWorld
+from tests.service_world import DEPLOYMENT, FOLLOWED, NEW, SERVICE, ServiceWorld
 
 OPENED, RESOLVED, ASKED = "Crash Loop Opened", "Crash Loop Resolved", "Redeploy Requested"
 SCALE_IN = "Scaling activity initiated by (deployment ecs-svc/1)"
@@ -222,14 +225,51 @@ def test_an_old_change_is_no_bad_deployment() -> None:
     assert (world.told, world.detail()["reason"]) == ([OPENED], "no-recent-change")
 
 
-@pytest.mark.parametrize(("breaker", "asked"), [(True, []), (False, ["rollback"])])
-def test_a_deployment_under_way_is_left_to_the_circuit_breaker(breaker: bool, asked: list[str]) -> None:
+BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+
+
+def deploying(breaker: bool = True, **members: Any) -> ServiceWorld:
+    """A service whose deployment is under way."""
     world = ServiceWorld()
-    settings = {"deploymentCircuitBreaker": {"enable": breaker, "rollback": breaker}}
-    world.describe(deployments=[primary(world, rolloutState="IN_PROGRESS")], deploymentConfiguration=settings)
+    settings = BREAKER if breaker else {}
+    under_way = [primary(world, rolloutState="IN_PROGRESS")]
+    world.describe(deployments=under_way, deploymentConfiguration=settings, **members)
+    return world
+
+
+def test_a_deployment_under_way_is_left_to_the_circuit_breaker_and_to_whoever_watches_it() -> None:
+    world = deploying()
+    world.crash(6)
+    assert (world.told, world.outcomes[-1].reason) == ([], "left-to-breaker")
+
+
+def test_what_goes_on_after_the_deployment_is_told_at_once() -> None:
+    world = deploying()
     world.crash(3)
-    assert (world.told.count(OPENED), world.asked) == (1, asked)
-    assert world.detail(0)["reason"] == ("left-to-breaker" if breaker else "rollback")
+    world.describe(deployments=[primary(world)], deploymentConfiguration=BREAKER)
+    world.crash(1)
+    assert (world.told, world.detail(0)["count"]) == ([OPENED, ASKED], 4)
+
+
+def test_what_a_deployment_bore_is_no_loop_because_of_one_more_stop_later() -> None:
+    world = deploying()
+    world.crash(3)
+    world.describe(deployments=[primary(world)], deploymentConfiguration=BREAKER)
+    world.run(30)
+    world.crash(1)
+    assert world.told == []
+
+
+def test_without_a_circuit_breaker_a_deployment_is_told_as_ever() -> None:
+    world = deploying(breaker=False)
+    world.crash(3)
+    assert (world.told, world.detail(0)["reason"]) == ([OPENED, ASKED], "rollback")
+
+
+def test_nobody_else_tells_of_the_deployment_of_a_service_that_redeploy_does_not_follow() -> None:
+    world = deploying(tags=[])
+    world.crash(3)
+    assert (world.told, world.detail()["reason"]) == ([OPENED], "left-to-breaker")
 
 
 def test_the_way_back_is_not_undone_as_well() -> None:
@@ -409,14 +449,16 @@ def whole() -> int:
 
 
 @pytest.mark.parametrize("step", range(1, whole() + 1))
-def test_whatever_dies_it_is_told_at_most_twice_and_asked_at_most_once(step: int) -> None:
+def test_whatever_dies_it_is_told_and_asked_at_most_twice(step: int) -> None:
     world = looped(step)
     assert any(isinstance(each, Crash) for each in world.failures), "the process did not end"
     assert 1 <= world.told.count(OPENED) <= 2
-    assert world.asked in ([], ["rollback"])
+    assert world.asked in (["rollback"], ["rollback"] * 2)
     asking = [each for each in looped(None).steps if each.startswith("FakePublisher.publish")]
     assert len(asking) == 4  # before and after: told, asked
-    assert world.asked == ["rollback"] or world.steps.count("FakePublisher.publish after") < 2
+    loop = world.troubles.get(SERVICE, f"LOOP#{DEPLOYMENT}")
+    assert loop.acted is not None
+    assert loop.asking is None
     assert world.queue.waiting == []
 
 
@@ -434,8 +476,135 @@ def test_a_bus_that_refuses_is_asked_again() -> None:
     world.publisher.publish = fail  # type: ignore[method-assign]
     world.crash(1)
     world.run(10)
+    assert world.told == [OPENED, ASKED]
     assert world.asked == ["rollback"]
-    assert world.told.count(OPENED) == 2
+
+
+def lost() -> ServiceWorld:
+    """It was decided and recorded that redeploy is asked, and the message that would ask is lost."""
+    world = ServiceWorld()
+    world.crash(3)
+    world.publisher.published = [each for each in world.publisher.published if each.kind != ASKED]
+    loop = world.troubles.get(SERVICE, f"LOOP#{DEPLOYMENT}")
+    world.troubles.save(replace(loop, acted=None, asking=loop.acted))
+    return world
+
+
+def test_what_was_never_asked_for_is_asked_for_by_the_sweep_once() -> None:
+    world = lost()
+    world.sweeps(10)
+    assert (world.told, world.asked) == ([OPENED, ASKED], ["rollback"])
+    asked = world.detail()
+    assert (asked["deployment"], asked["task_definition"]) == (DEPLOYMENT, world.definition)
+
+
+def test_the_sweep_asks_for_nothing_that_is_not_allowed_or_outdated() -> None:
+    world = lost()
+    world.switches.reason = "maintenance"
+    world.sweeps(5)
+    assert world.asked == []
+    world = lost()
+    world.tasks.retag(world.definition, {})
+    world.sweeps(5)
+    assert world.asked == []
+    world = lost()
+    world.describe(deployments=[primary(world, id="ecs-svc/2")])
+    world.sweeps(5)
+    assert (world.told, world.asked) == ([OPENED, RESOLVED], [])
+
+
+@pytest.mark.parametrize(("deployment", "asked"), [(DEPLOYMENT, ["heal"]), ("ecs-svc/2", [])])
+def test_the_sweep_heals_no_deployment_but_the_one_that_was_looked_at(deployment: str, asked: list[str]) -> None:
+    world = ServiceWorld()
+    world.images.tags["shop/web", "prod"] = NEW
+    world.unpullable()
+    world.publisher.published.pop()
+    image = next(each for each in world.troubles.of(SERVICE) if each.acted)
+    world.troubles.save(replace(image, acted=None, asking=image.acted))
+    world.describe(deployments=[primary(world, id=deployment)])
+    world.sweeps(5)
+    assert world.asked == asked
+
+
+def test_a_rollback_that_may_have_been_asked_for_is_not_undone_either() -> None:
+    world = lost()
+    world.describe(deployments=[primary(world, id="ecs-svc/2", createdAt=world.clock.now() + timedelta(minutes=1))])
+    world.run(2)
+    world.crash(3, deployment="ecs-svc/2")
+    assert (world.asked, world.detail()["reason"]) == ([], "rolled-back")
+
+
+@pytest.mark.parametrize(
+    ("reason", "cls"),
+    [
+        ("CannotPullContainerError: pull image manifest has been retried 5 time(s): dial tcp: i/o timeout", "P1"),
+        ("CannotPullContainerError: Error response from daemon: toomanyrequests: You have reached your limit", "P4"),
+        ("CannotPullContainerError: pull access denied, repository does not exist or may require login", "P3"),
+    ],
+)
+def test_pulls_that_fail_for_ever_are_told(reason: str, cls: str) -> None:
+    world = ServiceWorld()
+    for _ in range(3):
+        world.unpullable(reason)
+        world.run(1)
+    assert (world.told, world.detail()["class"]) == ([OPENED], cls)
+    assert world.detail()["reason"] == "not-mended"
+
+
+# -- what was not asked for at first --------------------------------------------------------------------------------
+
+
+def paused(world: ServiceWorld, on: bool) -> None:
+    world.switches.reason = None if on else "maintenance"
+
+
+def opted_in(world: ServiceWorld, on: bool) -> None:
+    world.tasks.retag(world.definition, AUTO if on else {})
+
+
+def followed(world: ServiceWorld, on: bool) -> None:
+    world.tagged(FOLLOWED if on else {})
+
+
+def acting(world: ServiceWorld, on: bool) -> None:
+    rules = replace(world.rules, mode=Mode.AUTO if on else Mode.OBSERVE)
+    world.recoverer = recoverer(world.ports, world.care, rules, CrashLoopPolicy(act=Act.ROLLBACK))
+
+
+LATER = [(paused, "paused"), (opted_in, "not-opted-in"), (followed, "no-policy"), (acting, "observe-only")]
+
+
+@pytest.mark.parametrize(("set_to", "reason"), LATER)
+def test_what_kept_it_from_being_asked_for_may_pass(set_to: Callable[[ServiceWorld, bool], None], reason: str) -> None:
+    world = ServiceWorld()
+    set_to(world, False)
+    world.crash(6)
+    assert (world.told, world.detail()["reason"]) == ([OPENED], reason)
+    opened = world.troubles.get(SERVICE, f"LOOP#{DEPLOYMENT}").opened
+    set_to(world, True)
+    world.crash(4)
+    assert (world.told, world.detail(1)["reason"]) == ([OPENED, OPENED, ASKED], "rollback")
+    assert world.troubles.get(SERVICE, f"LOOP#{DEPLOYMENT}").opened == opened
+
+
+@pytest.mark.parametrize(("set_to", "reason"), LATER)
+def test_a_heal_that_was_kept_from_being_asked_for_is_made_up_for(
+    set_to: Callable[[ServiceWorld, bool], None], reason: str
+) -> None:
+    world = ServiceWorld()
+    world.images.tags["shop/web", "prod"] = NEW
+    set_to(world, False)
+    for _ in range(2):
+        world.unpullable()
+        world.run(1)
+    assert (world.told, world.detail()["reason"]) == ([OPENED], reason)
+    assert world.outcomes[-1].reason == reason
+    set_to(world, True)
+    for _ in range(2):
+        world.unpullable()
+        world.run(1)
+    assert (world.told, world.asked) == ([OPENED, OPENED, ASKED], ["heal"])
+    assert world.outcomes[-1].reason == "already-asked"
 
 
 def test_a_concurrent_stop_is_not_lost() -> None:

@@ -206,7 +206,7 @@ def test_a_late_failure_goes_on_with_its_recovery_whatever_dies(step: int) -> No
 @pytest.mark.parametrize("step", range(1, LATE + 1))
 def test_a_late_failure_is_gone_on_with_by_the_sweep(step: int) -> None:
     """The queue gave up: what was opened again is found in the ledger."""
-    world, arn = put_off(None)
+    world, _ = put_off(None)
     world.sweep()
     world.run(120)
     world.crash_after(step)

@@ -279,6 +279,12 @@ def test_every_kind_of_ecs_event_is_read() -> None:
 # -- refused launches -----------------------------------------------------------------------------------------------
 
 
+EC2_THROTTLED = (
+    "InvalidParameterException: Error retrieving security group information for [sg-1]: Request limit exceeded. "
+    "(ErrorCode: RequestLimitExceeded)"
+)
+
+
 @pytest.mark.parametrize(
     ("reason", "cls", "remedy"),
     [
@@ -295,17 +301,40 @@ def test_every_kind_of_ecs_event_is_read() -> None:
         ("You've reached the limit on the number of tasks you can run concurrently", "C5", "replace"),
         ("ECS was unable to assume the role 'x' that was provided for this task.", "K1", "notify"),
         ("No Container Instances were found in your cluster.", "C2", "replace"),
+        (EC2_THROTTLED, "C5", "replace"),
+        ("AccessDeniedException: not authorized to perform: ecs:RunTask", "Z", "notify"),
         ("MISSING", "Z", "notify"),
         ("", "Z", "notify"),
     ],
 )
 def test_refused_launches(reason: str, cls: str, remedy: str) -> None:
-    found = refused_launch(reason)
+    found = refused_launch([reason])
     assert (found.cls, found.remedy.value) == (cls, remedy)
 
 
+@pytest.mark.parametrize(
+    ("reasons", "cls", "remedy"),
+    [
+        (("AGENT", "RESOURCE:MEMORY"), "C4", "replace"),
+        (("ATTRIBUTE", "RESOURCE:MEMORY"), "C2", "replace"),
+        (("LOCATION", "AGENT", "LOCATION"), "C4", "replace"),
+        (("ATTRIBUTE", "ATTRIBUTE"), "C3", "notify"),
+        ((), "Z", "notify"),
+    ],
+)
+def test_of_several_failures_the_most_hopeful_one_counts(reasons: tuple[str, ...], cls: str, remedy: str) -> None:
+    found = refused_launch(reasons)
+    assert (found.cls, found.remedy.value) == (cls, remedy)
+    assert len(found.evidence) == len(set(reasons))
+
+
+def test_a_refusal_that_quotes_a_secret_is_told_without_it() -> None:
+    found = refused_launch(["InvalidParameterException: hunter2-hunter2 is too long"], secrets=["hunter2-hunter2"])
+    assert found.evidence == ("failures[].reason: InvalidParameterException: [redacted] is too long",)
+
+
 def test_a_refused_launch_of_somebody_elses_is_left_to_them() -> None:
-    found = refused_launch("RESOURCE:MEMORY", Owner.STEP_FUNCTIONS)
+    found = refused_launch(["RESOURCE:MEMORY"], Owner.STEP_FUNCTIONS)
     assert (found.cls, found.remedy.value, found.reason) == ("C2", "none", "owned-elsewhere")
 
 

@@ -165,3 +165,25 @@ def test_the_container_that_tells_most_is_shown(containers: list[dict[str, Any]]
 def test_without_its_definition_nothing_is_known() -> None:
     assert shown_container(task(), {}, "") == ""
     assert last_lines(FakeLogs(), task(), {}, "").note == "no container is known to have failed"
+
+
+def test_secrets_of_the_environment_are_not_shown() -> None:
+    """They have no shape by which they could be known: that they were given to the task tells."""
+    logs, secret = FakeLogs(), "Tr0ub4dor and 3"
+    logs.lines["/ecs/etl", f"ecs/app/{ID}"] = [
+        f"cannot log in with {secret}\n",
+        "pin 4242 of 42420, 1 of 1 {",
+        "BEGIN KEY\n",
+        "a1b2c3d4e5",
+    ]
+    environment = [{"name": "PIN", "value": "4242"}, {"name": "AUTH", "value": "1"}]
+    environment.append({"name": "KEY", "value": "{\nBEGIN KEY\na1b2c3d4e5"})
+    defined = container(awslogs_group="/ecs/etl", awslogs_stream_prefix="ecs") | {"environment": environment}
+    overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "LOGIN", "value": secret}]}]}
+    found = last_lines(logs, task(overrides=overrides), {"containerDefinitions": [defined]}, "app")
+    assert found.lines == (
+        "cannot log in with [redacted]",
+        "pin [redacted] of 42420, 1 of 1 {",
+        "[redacted]",
+        "[redacted]",
+    )

@@ -225,3 +225,21 @@ def test_a_record_that_is_old_is_told_only() -> None:
     world.run(30)
     assert world.replacements == []
     assert world.detail()["reason"] == "too-old"
+
+
+def test_an_error_that_quotes_a_secret_is_kept_and_told_without_it() -> None:
+    world, definition, started_by = refused_world(Input=json.dumps(SECRET))
+    world.send(world.trail_event(definition, started_by, "vCPU limit: hunter2hunter2 is too much"))
+    world.run(30)
+    kept = json.dumps([world.refused.kept, world.recoveries.kept], default=str)
+    told = json.dumps([each.detail for each in world.publisher.published], default=str)
+    assert "hunter2" not in kept + told
+    assert "[redacted]" in kept
+    assert "[redacted]" in told
+
+
+def test_several_failures_of_one_launch_are_made_again_where_one_may_pass() -> None:
+    world, definition, started_by = refused_world()
+    world.send(world.trail_event(definition, started_by, "ATTRIBUTE", "AGENT"))
+    world.run(60)
+    assert (len(world.replacements), world.detail(0)["class"]) == (1, "C4")

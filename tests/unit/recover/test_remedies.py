@@ -175,11 +175,20 @@ def test_the_container_that_ran_out_is_the_one_that_gets_more() -> None:
     assert found.containers == {"app": 768}
 
 
+def test_on_ec2_the_sum_of_the_containers_is_no_limit_of_the_task() -> None:
+    on_ec2 = failed_task(launchType="EC2", cpu="", memory="512", **OOM)
+    assert more_memory(on_ec2, limited(512), "app", MemoryStep()) == Changes(containers={"app": 768})
+    assert more_memory(on_ec2, DEFINITION, "app", MemoryStep()) == Changes()
+    again = failed_task(launchType="EC2", cpu="", memory="512", overrides={"memory": "512"}, **OOM)
+    assert more_memory(again, DEFINITION, "app", MemoryStep()) == Changes(memory=768)
+
+
 def test_on_ec2_any_size_goes() -> None:
     on_ec2 = failed_task(launchType="EC2", cpu="", memory="1000", **OOM)
-    assert more_memory(on_ec2, DEFINITION, "app", MemoryStep()) == Changes(memory=1500)
-    assert more_memory(on_ec2, DEFINITION, "app", MemoryStep(cap=1200)) == Changes(memory=1200)
-    assert more_memory(on_ec2, DEFINITION, "app", MemoryStep(cap=1000)) is None
+    sized = {**DEFINITION, "memory": "1000"}
+    assert more_memory(on_ec2, sized, "app", MemoryStep()) == Changes(memory=1500)
+    assert more_memory(on_ec2, sized, "app", MemoryStep(cap=1200)) == Changes(memory=1200)
+    assert more_memory(on_ec2, sized, "app", MemoryStep(cap=1000)) is None
     unsized = failed_task(launchType="EC2", cpu="", memory="", **OOM)
     assert more_memory(unsized, limited(512), "app", MemoryStep()) == Changes(containers={"app": 768})
     assert more_memory(unsized, limited(512), "app", MemoryStep(cap=512)) is None

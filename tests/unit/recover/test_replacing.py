@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from longshore.events import Kind
 from longshore.recover.breaker import BreakerLimits
 from longshore.recover.diagnosis import Diagnosis, Owner, Remedy
 from longshore.recover.facts import SweepDue
+from longshore.recover.ports import Launch, LaunchFailure
 from longshore.recover.reading import Message
 from longshore.recover.recipe import LaunchRecipe, Network
 from longshore.recover.recovery import AttemptState, RecoveryState
@@ -19,9 +20,6 @@ from longshore.recover.retry import RetryPolicy
 from longshore.settings import Mode
 from tests.fake_tasks import CLUSTER, refusal
 from tests.recover_world import AUTO, IDEMPOTENT, RecoverWorld, log, running
-
-if TYPE_CHECKING:
-    from longshore.recover.ports import Launch
 
 PULL = "CannotPullContainerError: pull image manifest has been retried 5 times: i/o timeout"
 OOM = "OutOfMemoryError: Container killed due to memory usage"
@@ -91,6 +89,20 @@ def test_overrides_are_in_no_event_and_in_no_ledger() -> None:
     logged = [str(each.to_log()) for each in world.outcomes]
     assert world.replacements
     assert not any("s3cr3t-value" in text for text in [*kept, *told, *logged])
+
+
+def test_what_the_runtime_or_ecs_quotes_of_the_overrides_is_in_no_event_and_in_no_ledger() -> None:
+    world, arn = running(tags=AUTO, **LAUNCHED)
+    world.tasks.refusals = [UnsupportedError("RunTask: ClientException: s3cr3t-value is too many vCPU limit")]
+    quoted = 'CannotStartContainerError: exec: "load s3cr3t-value": no such file'
+    ended: dict[str, Any] = {"code": "TaskFailedToStart", "reason": "Task failed to start", "exit_code": None}
+    world.tasks.end(arn, **ended, started=False, container_reason=quoted)
+    world.run(30)
+    kept = [text for text, _ in world.recoveries.kept.values()]
+    told = [str(each.detail) for each in world.publisher.published]
+    assert (world.told, len(kept)) == (["Task Failed", "Task Failed", "Task Replaced"], 1)
+    assert not any("s3cr3t-value" in text for text in [*kept, *told])
+    assert all("[redacted]" in text for text in [*kept, *told])
 
 
 def test_the_tags_of_the_task_go_with_it() -> None:
@@ -396,6 +408,21 @@ def test_the_budget_of_a_cluster_counts_every_family() -> None:
     assert len(world.replacements) == 2
 
 
+def test_a_duplicate_while_it_waits_is_neither_told_nor_kept_in_mind_again() -> None:
+    world, arn = running()
+    world.switches.reason = "incident"
+    unpulled(world, arn)
+    world.run(1)
+    for _ in range(3):
+        world.send(world.event(arn))
+    world.run(1)
+    waiting = [each for _, each in world.queue.waiting if each["detail-type"] == "Replacement Due"]
+    assert (world.told, len(waiting)) == (["Task Failed"], 1)
+    world.switches.reason = None
+    world.run(60)
+    assert world.told == ["Task Failed", "Task Replaced"]
+
+
 def test_a_pause_is_waited_for() -> None:
     world, arn = running()
     world.switches.reason = "incident"
@@ -436,6 +463,41 @@ def test_a_family_whose_replacements_fail_in_a_row_is_stopped_and_told_once() ->
     assert len(world.replacements) == launched
     assert len(world.told) == told
     assert world.reasons[-1] == "breaker-open"
+
+
+def test_what_was_told_of_gets_a_last_word_where_the_family_is_stopped() -> None:
+    world, arn = running(policy=RetryPolicy(breaker=BreakerLimits(failures=2, half_open_after=3600 * 5)))
+    other = world.tasks.run(world.tasks.described(arn)["taskDefinitionArn"])
+    world.run(1)
+    unpulled(world, other)
+    world.run(5)
+    fail_on(world, arn)
+    ends = world.publisher.of(Kind.TASK_GIVEN_UP)
+    assert sorted(each.detail["root_task"] for each in ends) == sorted([arn, other])
+    assert {each.detail["reason"] for each in ends} == {"breaker-open"}
+    assert world.told.count("Crash Loop Opened") == 1
+
+
+def test_what_ecs_is_throttled_for_is_asked_again_later() -> None:
+    world, arn = running()
+    text = "Error retrieving security group information for [sg-1]: Request limit exceeded. (ErrorCode: RequestLimitExceeded)"
+    world.tasks.refusals = [UnsupportedError(f"RunTask: InvalidParameterException: {text}")]
+    unpulled(world, arn)
+    world.run(0)
+    assert world.replacements == []
+    world.run(60)
+    assert world.told == ["Task Failed", "Task Failed", "Task Replaced"]
+    assert world.detail(1)["class"] == "C5"
+
+
+def test_a_launch_that_one_instance_may_take_later_is_made_again() -> None:
+    world, arn = running()
+    failures = (LaunchFailure("ATTRIBUTE"), LaunchFailure("AGENT"), LaunchFailure("RESOURCE:MEMORY"))
+    world.tasks.refusals = [Launch(failures=failures)]
+    unpulled(world, arn)
+    world.run(60)
+    assert len(world.replacements) == 1
+    assert world.detail(1)["class"] in ("C4", "C2")
 
 
 def test_a_launch_that_ecs_refuses_is_no_failure_of_the_family() -> None:

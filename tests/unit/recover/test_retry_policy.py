@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from longshore.errors import ConfigurationError
 from longshore.recover.breaker import Breaker, BreakerLimits, BreakerState
-from longshore.recover.catalogue import CLASSES
+from longshore.recover.catalogue import CLASSES, STUCK
 from longshore.recover.diagnosis import Remedy
 from longshore.recover.recipe import Network
 from longshore.recover.recovery import Attempt, AttemptKind, Recovery
+from longshore.recover.retry import BUILT_IN as BUILT_IN_RULES
 from longshore.recover.retry import Backoff, Fallback, Match, MemoryStep, Retry, RetryPolicy, Rule, Symptom
 from longshore.recover.rules import read_retry_policy
 from tests.unit.recover.recover_samples import NOW, attempt, recovery
@@ -37,9 +38,9 @@ BUILT_IN = [
     *[(cls, Retry.BACKOFF, AttemptKind.INFRA, 1) for cls in ("N5", "D1")],
     ("C1", Retry.BACKOFF, AttemptKind.INFRA, None),
     *[(cls, Retry.SLOW, AttemptKind.INFRA, 8) for cls in ("C2", "C5", "P4")],
-    *[(cls, Retry.BACKOFF, AttemptKind.APP, 1) for cls in ("P2", "T2", "G1", "G2")],
+    *[(cls, Retry.BACKOFF, AttemptKind.APP, 1) for cls in ("T2", "G1", "G2")],
     *[(cls, Retry.BACKOFF, AttemptKind.APP, None) for cls in ("M1", "X1", "H1", "W6")],
-    *[(cls, Retry.NEVER, AttemptKind.APP, None) for cls in ("P3", "P6", "C3", "K1", "G3", "G4", "Z", "R2", "X2", "W7", "new")],
+    *[(cls, Retry.NEVER, AttemptKind.APP, None) for cls in ("P2", "P3", "P6", "C3", "K1", "G3", "G4", "Z", "R2", "X2", "W7", "new")],
 ]  # fmt: skip
 
 
@@ -54,6 +55,13 @@ def test_every_class_that_is_diagnosed_to_be_replaced_has_a_rule_that_tries_agai
     again = {each.cls for each in CLASSES if each.alone is Remedy.REPLACE}
     assert len(again) > 20
     assert {cls for cls in again if POLICY.rule_for(symptom(cls)).retry is Retry.NEVER} == set()
+
+
+def test_every_class_with_a_rule_that_tries_again_can_be_replaced() -> None:
+    entries = (*CLASSES, *(stuck.entry for stuck in STUCK))
+    mended = {each.cls for each in entries if each.alone in (Remedy.REPLACE, Remedy.STOP)}
+    listed = {cls for rule in BUILT_IN_RULES if rule.retry is not Retry.NEVER for cls in rule.match.classes}
+    assert listed - mended == set()
 
 
 def test_what_a_rule_leaves_out_is_the_policys() -> None:

@@ -8,6 +8,7 @@ from longshore.outcomes import Outcome
 from longshore.recover.facts import Fact, InstanceInterrupted, ReplacementDue, SweepDue
 from longshore.recover.reading import REPLACEMENT_DUE, Message
 from longshore.recover.service import Recoverer
+from longshore.recover.unfinished import Unfinished
 from tests.recover_world import IDEMPOTENT, RecoverWorld, running
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def test_another_part_may_take_the_sweep_and_call_what_was_there() -> None:
     recoverer: Recoverer
 
     def sweep(message: Message, _: Fact) -> list[Outcome]:
-        return [Outcome("none", "swept", message.correlation), *recoverer.replacer.unfinished(message)]
+        unfinished = Unfinished(world.ports, recoverer.replacer)
+        return [Outcome("none", "swept", message.correlation), *unfinished.review(message)]
 
     recoverer = Recoverer(world.ports, world.rules, {SweepDue: sweep})
     outcomes = recoverer.handle(Message.parse(world.envelope("Sweep Due", {})))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from longshore.aws.errors import aws_errors
@@ -13,6 +13,7 @@ from longshore.tasks import pairs
 _CLUSTERS = 100  # DescribeClusters takes at most a hundred
 _PROTECTED = 100  # GetTaskProtection too
 _MOST = 1000
+_SEARCHED = 10
 _EXTERNAL = "ecs.capability.external"
 _STOPPED = frozenset({"shutting-down", "terminated", "stopping", "stopped"})
 _NOT_FOUND = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
@@ -21,8 +22,10 @@ _NOT_FOUND = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
 class EcsInstances:
     """The container instances of an account and Region."""
 
-    def __init__(self, ecs: Any) -> None:
+    def __init__(self, ecs: Any, known: Callable[[str], tuple[str, str] | None] = lambda id: None) -> None:
+        """`known` answers the cluster and container instance that an EC2 instance was seen to be."""
         self._ecs = ecs
+        self._known = known
 
     def get(self, cluster: str, arn: str) -> ContainerInstance | None:
         """DescribeContainerInstances, with tags and health."""
@@ -37,13 +40,16 @@ class EcsInstances:
         return None if found is None or found.get("status") == "INACTIVE" else _instance(cluster, found)
 
     def find(self, id: str) -> ContainerInstance | None:
-        """ListContainerInstances by the EC2 id in every cluster that has instances, until it is found."""
-        for cluster in self._clusters():
-            if cluster.get("registeredContainerInstancesCount"):
-                arn = str(cluster["clusterArn"])
-                listed = self._listed(arn, f"ec2InstanceId == {id}")
-                if listed and (found := self.get(arn, listed[0])) is not None:
-                    return found
+        """What is known to be it; else ListContainerInstances by the EC2 id in a few clusters that have instances.
+
+        EC2 tells of all of an account's instances, and most run no tasks of ECS: a search costs a few calls, no more.
+        """
+        if (known := self._known(id)) is not None and (found := self.get(*known)) is not None:
+            return found
+        for arn in self._hosting():
+            listed = self._listed(arn, f"ec2InstanceId == {id}")
+            if listed and (found := self.get(arn, listed[0])) is not None:
+                return found
         return None
 
     def cluster(self, arn: str) -> Cluster | None:
@@ -114,12 +120,12 @@ class EcsInstances:
         except GoneError:
             return []
 
-    def _clusters(self) -> Iterator[Mapping[str, Any]]:
-        """Every cluster, a page at a time."""
+    def _hosting(self) -> Sequence[str]:
+        """Of the first hundred clusters a few that have instances."""
         with aws_errors():
-            for page in self._ecs.get_paginator("list_clusters").paginate(maxResults=_CLUSTERS):
-                if arns := page.get("clusterArns", []):
-                    yield from self._ecs.describe_clusters(clusters=arns).get("clusters", [])
+            arns = self._ecs.list_clusters(maxResults=_CLUSTERS).get("clusterArns", [])
+            found = self._ecs.describe_clusters(clusters=arns).get("clusters", []) if arns else []
+        return [str(each["clusterArn"]) for each in found if each.get("registeredContainerInstancesCount")][:_SEARCHED]
 
 
 class Machines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from longshore.aws.table import Table, expiry
@@ -88,7 +88,8 @@ class LedgerRecoveries:
         expires = expiry(now, _RECOVERIES_KEEP)
         is_open = recovery.state is RecoveryState.OPEN
         if is_open:  # each time: it may be open again, or was cut by who saw it before it was written
-            self._table.put({"pk": self._list, "sk": recovery.root, "opened": recovery.opened.isoformat()})
+            listed = {"pk": self._list, "sk": recovery.root, "opened": recovery.opened.isoformat()}
+            self._table.put({**listed, "due": recovery.due.isoformat()} if recovery.due else listed)
         if recovery.last and recovery.last.task:
             child = {"pk": _task_key(recovery.last.task), "sk": "ROOT", "root": recovery.root, "expires": expires}
             self._table.put(child)
@@ -107,9 +108,10 @@ class LedgerRecoveries:
             self._table.delete(self._list, recovery.root)
         return saved
 
-    def open(self) -> Iterable[str]:
-        """One Query."""
-        return (str(item["sk"]) for item in self._table.query(self._list))
+    def open(self, now: datetime | None = None) -> Iterable[str]:
+        """One Query; the list says until when each waits."""
+        listed = ((str(item["sk"]), item.get("due")) for item in self._table.query(self._list))
+        return (root for root, due in listed if not (now and due and now < datetime.fromisoformat(due)))
 
     def close(self, root: str) -> None:
         """Takes one off the list of open recoveries."""

@@ -4,6 +4,7 @@ Keys (pk / sk), each with account and Region:
 THREAD#<account>/<region>#<destination>#<thread> / STATE              how far the telling has come
 THREAD#<account>/<region>#<destination>#<thread> / NOTICE#<order>#<id>  a notice that waits, or the trace of one told
 OPEN#<account>/<region>#<workload> / <destination>                    the thread that tells what happens to a workload
+OPEN#<account>/<region>#<incident> / <destination>                    who heard of a trouble (see `notify.incidents`)
 SAID#<account>/<region> / <what>                                      what was said once
 PACE#<account>/<region> / <gate>                                      when a gate opens, and where its line ends
 """

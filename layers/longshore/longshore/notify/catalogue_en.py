@@ -195,6 +195,8 @@ _LINKS = {
 _LINES = {
     "when": "{time} · {what:key}",
     "reason": "{reason:key}",
+    "outcome": "Reason: {reason:key}",
+    "decision": "Deployed because: {reason:key}",
     "change": "{container}: [`{image}` ]`{now}`[, was `{was}`]",
     "candidate": "[{container}: ]`{tag}`: {reason:key}",
     "why": "Why: {why}",

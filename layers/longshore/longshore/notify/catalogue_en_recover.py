@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 _HEADLINES = {
     "task-failed": "🔴 *{subject}*[ · {environment}]: task failed[, {cause:key}][ (exit {exit})]",
+    "task-failed.warning": "🟠 *{subject}*[ · {environment}]: task failed[, {cause:key}][ (exit {exit})]",
     "task-failed.other": "🟠 *{subject}*[ · {environment}]:[ {cause:key}]",
     "task-replaced": "🟡 *{subject}*[ · {environment}]: task replaced[, attempt {attempt}][, {cause:key}]",
     "task-replacement-refused": "🟠 *{subject}*[ · {environment}]: task not replaced[, {cause:key}][ (exit {exit})]",
     "task-given-up": "🔴 *{subject}*[ · {environment}]: given up[ after {attempts} attempts]"
     "[ after {once} attempt][, {cause:key}][ (exit {exit})]",
+    "task-given-up.other": "🔴 *{subject}*[ · {environment}]:[ {cause:key}]",
     "crash-loop-opened": "🔴 *{subject}*[ · {environment}]: crash loop[, {count} stops][ in {window}]"
     "[, {cause:key}][ (exit {exit})]",
     "crash-loop-opened.family": "🔴 *{subject}*[ · {environment}]: no more replacements[, {count} failed in a row]"
@@ -125,6 +127,7 @@ _FAILURES = (
     "placement: mismatch",
     "placement: agent disconnected",
     "quota",
+    "quota: throttled",
     "network interface timeout",
     "network interface refused",
     "ephemeral storage timeout",
@@ -134,6 +137,8 @@ _FAILURES = (
     "pull: transient",
     "pull: not found",
     "pull: not allowed",
+    "pull: not trusted",
+    "pull: unexplained",
     "pull: rate limit",
     "pull: no space",
     "image: wrong platform",

@@ -258,6 +258,8 @@ _LINKS = {
 _LINES = {
     "when": "{time} · {what:key}",
     "reason": "{reason:key}",
+    "outcome": "理由: {reason:key}",
+    "decision": "デプロイのきっかけ: {reason:key}",
     "change": "{container}: [`{image}` ]`{now}` [以前 `{was}` ]",
     "candidate": "[{container}: ]`{tag}`: {reason:key}",
     "why": "原因: {why}",

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 _HEADLINES = {
     "task-failed": "🔴 *{subject}* [({environment}) ]のタスクが失敗[: {cause:key}][ (終了コード {exit})]",
+    "task-failed.warning": "🟠 *{subject}* [({environment}) ]のタスクが失敗[: {cause:key}][ (終了コード {exit})]",
     "task-failed.other": "🟠 *{subject}* [({environment})]:[ {cause:key}]",
     "task-replaced": "🟡 *{subject}* [({environment}) ]のタスクを置き換えました[ ({attempt} 回目)][: {cause:key}]",
     "task-replacement-refused": "🟠 *{subject}* [({environment}) ]のタスクは置き換えません[: {cause:key}]"
     "[ (終了コード {exit})]",
     "task-given-up": "🔴 *{subject}* [({environment}) ]の再試行を断念[ ({attempts} 回試行)][ ({once} 回試行)]"
     "[: {cause:key}][ (終了コード {exit})]",
+    "task-given-up.other": "🔴 *{subject}* [({environment})]:[ {cause:key}]",
     "crash-loop-opened": "🔴 *{subject}* [({environment}) ]がクラッシュループ中[ (停止 {count} 回)][ ({window} 以内)]"
     "[: {cause:key}][ (終了コード {exit})]",
     "crash-loop-opened.family": "🔴 *{subject}* [({environment}) ]の置き換えを停止[ ({count} 回連続で失敗)]"
@@ -125,6 +127,7 @@ _FAILURES = {
     "placement-mismatch": "条件に合う配置先なし",
     "placement-agent-disconnected": "配置先のエージェント不通",
     "quota": "クォータ超過",
+    "quota-throttled": "API のスロットリング",
     "network-interface-timeout": "ネットワークインターフェイスのタイムアウト",
     "network-interface-refused": "ネットワークインターフェイスの作成拒否",
     "ephemeral-storage-timeout": "エフェメラルストレージのタイムアウト",
@@ -134,6 +137,8 @@ _FAILURES = {
     "pull-transient": "イメージ取得の一時的な失敗",
     "pull-not-found": "イメージが見つからない",
     "pull-not-allowed": "イメージ取得の権限なし",
+    "pull-not-trusted": "レジストリの証明書を信頼できない",
+    "pull-unexplained": "原因不明のイメージ取得失敗",
     "pull-rate-limit": "イメージ取得のレート制限",
     "pull-no-space": "イメージ取得時の容量不足",
     "image-wrong-platform": "イメージのプラットフォーム不一致",

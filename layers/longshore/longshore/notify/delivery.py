@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from longshore.notices import Severity
 from longshore.notify import outcomes, storm
 from longshore.notify.claim import ChannelCallError, Claim
+from longshore.notify.incidents import Recoveries
 from longshore.notify.life import Life
 from longshore.notify.render.dispatch import render
 from longshore.notify.steps import Act, Step, next_step, saying
@@ -64,7 +65,7 @@ class Delivery(Claim):
                 self._finish(step.waiting)
                 return None
             case Act.POST:
-                return None if self._absorbed(step.waiting) else self._post(step)
+                return None if self._absorbed(step.waiting) or self._overtaken(step.waiting) else self._post(step)
             case Act.EDIT:
                 return self._edit(step)
             case _:
@@ -77,6 +78,7 @@ class Delivery(Claim):
         name, state = self._destination.name, self._state
         key = f"{name}/{self._thread.name}/{state.roots}" if self._edits else f"{name}/{waiting.id}"
         since = self._about_to(key, waiting)
+        self._recoveries().remember(waiting.notice, self._now())
         message = self._ask(lambda channel: channel.post(rendered, idempotency=key, since=since))
         severity = waiting.notice.severity
         changes: dict[str, Any] = {
@@ -126,13 +128,14 @@ class Delivery(Claim):
     def _rendered(self, step: Step) -> Rendered:
         waiting, answers = step.waiting, step.act in (Act.REPLY, Act.FILE)
         new = waiting.id == self._state.first
+        if answers and waiting.child and not new:  # it has no part in the life of the thread that it is told in
+            inline = self._render("slack-webhook", replace(waiting, mention=""), Life())
+            return replace(inline, reply=inline.body)
         # What is new in the channel as a message needs not be shown there again from its thread.
-        life = Life() if answers and new else step.life
-        made = self._render(waiting, life)
-        return replace(made, reply=made.body) if answers and waiting.child and not new else made
+        return self._render(self._destination.type, waiting, Life() if answers and new else step.life)
 
-    def _render(self, waiting: Waiting, life: Life) -> Rendered:
-        kind, language, notice = self._destination.type, self._destination.language, waiting.notice
+    def _render(self, kind: str, waiting: Waiting, life: Life) -> Rendered:
+        language, notice = self._destination.language, waiting.notice
         return self._ask(lambda _: render(notice, kind, language, mention=waiting.mention, life=life))
 
     def _finish(self, waiting: Waiting, **changes: Any) -> None:
@@ -160,6 +163,16 @@ class Delivery(Claim):
         storm.absorb(self._ports, self._destination.name, window, waiting, self._now())
         self._finish(waiting, call=None)
         return True
+
+    def _overtaken(self, waiting: Waiting) -> bool:
+        """Whether an alert comes too late: a good push after it was told before. What a person put back is told."""
+        if waiting.put_back or not self._recoveries().overtook(waiting.notice, self._now()):
+            return False
+        self._finish(waiting, call=None)
+        return True
+
+    def _recoveries(self) -> Recoveries:
+        return Recoveries(self._ports.threads, self._destination)
 
     def _storm(self, waiting: Waiting) -> str:
         """The window whose summary takes the notice, or nothing. That it does is written down before it is done.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from longshore.events import Kind
 from longshore.notices import Notice, Severity
 from longshore.notify import catalogue, outcomes
+from longshore.notify.incidents import Hearers
 from longshore.notify.messages import Due
 from longshore.notify.pacing import GROUP_WAIT
 from longshore.notify.reading import read
@@ -18,6 +19,7 @@ from longshore.notify.threads import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from longshore.notify.messages import Message
     from longshore.notify.ports import Channel
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 _COVERS = timedelta(hours=6)
 """How long a deployment whose end was never told keeps what happens to its workload in its thread."""
-_CHILDREN = frozenset({Kind.TASK_FAILED, Kind.TASK_REPLACED, Kind.CRASH_LOOP_OPENED, Kind.CRASH_LOOP_RESOLVED})
+_CHILDREN = frozenset({Kind.TASK_FAILED, Kind.TASK_REPLACED})
+"""What a deployment's thread tells as well. A trouble of a service has an end of its own, so it has its own thread."""
 
 
 class DeadLetters(Protocol):
@@ -64,6 +67,7 @@ class FanOut:
         self._ports = ports
         self._routing = routing
         self._teller = teller
+        self._hearers = Hearers(ports.threads, routing)
 
     def take(self, message: Message) -> list[Outcome]:
         """Puts what an event tells into each outbox. Doing it again changes nothing."""
@@ -72,12 +76,16 @@ class FanOut:
             return [outcomes.routed(message.correlation, "concerns-nobody")]
         now = self._ports.clock.now()
         routed = route(notice, self._routing)
-        to = {message.only: ""} if message.only else routed.to
+        heard = frozenset() if message.only else self._hearers.of(notice, routed, now)
+        to = {message.only: ""} if message.only else {**routed.to, **_unmentioned(heard - routed.to.keys())}
         said = [] if message.only else self._teller.reject(routed.problems, notice.correlation)
         threads = self._covering(notice, now)
         for name, mention in to.items():
+            self._hearers.remember(notice, name, now)
             self._put(notice, name, mention, threads.get(name), now)
             self._cover(notice, name, now)
+            if name in heard:
+                self._hearers.forget(notice, name)
         reason = "routed" if to else "unrouted"
         return [*said, outcomes.routed(notice.correlation, reason, to=sorted(to), kind=notice.kind.value)]
 
@@ -86,7 +94,8 @@ class FanOut:
         notice = read(message.body)
         if notice is None:
             return []
-        would = sorted(route(notice, self._routing).to)
+        routed = route(notice, self._routing)
+        would = sorted(routed.to.keys() | self._hearers.of(notice, routed, self._ports.clock.now()))
         return [outcomes.observed(notice.correlation, would=would, said=catalogue.say(notice.headline))]
 
     def _put(self, notice: Notice, name: str, mention: str, covering: str | None, now: datetime) -> None:
@@ -109,6 +118,10 @@ class FanOut:
             self._ports.threads.open(workload, name, notice.thread, now + _COVERS)
         elif notice.phase.final:
             self._ports.threads.close(workload, name, notice.thread)
+
+
+def _unmentioned(names: AbstractSet[str]) -> Mapping[str, str]:
+    return dict.fromkeys(sorted(names), "")
 
 
 def _workload(notice: Notice) -> str:

@@ -22,6 +22,8 @@ HINTS: Mapping[str, str] = {
     "placement-agent-disconnected": "インスタンスの ECS エージェントが不通です。"
     "エージェント、ロール、経路を確認してください。",
     "quota": "アカウントのクォータに達しました。Service Quotas で引き上げるか、同時実行数を減らしてください。",
+    "quota-throttled": "ECS または EC2 へのリクエストが多すぎます。"
+    "続く場合は呼び出し元を調べ、上限の引き上げを申請してください。",
     "network-interface-timeout": "EC2 のネットワークインターフェイス作成が遅延しました。"
     "繰り返さない限り対応は不要です。",
     "network-interface-refused": "EC2 が作成を拒否しました。"
@@ -34,6 +36,10 @@ HINTS: Mapping[str, str] = {
     "続く場合は NAT、VPC エンドポイント、DNS を確認してください。",
     "pull-not-found": "イメージがレジストリにありません。名前とタグを確認し、存在するイメージをデプロイしてください。",
     "pull-not-allowed": "実行ロール、リポジトリと VPC エンドポイントのポリシー、イメージ名を確認してください。",
+    "pull-not-trusted": "レジストリの証明書を信頼できません。"
+    "証明書チェーン、名前、期限、途中のプロキシを確認してください。",
+    "pull-unexplained": "イメージを取得できず、既知の理由に当てはまりません。"
+    "理由の文を確認し、Longshore へ報告してください。",
     "pull-rate-limit": "レジストリの制限です。ECR にミラーするか、レジストリにログインしてください。",
     "pull-no-space": "ディスクに空きがありません。"
     "Fargate では ephemeralStorage を増やし、インスタンスでは掃除してください。",

@@ -228,9 +228,12 @@ def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Itera
 
 
 def _why(detail: Detail) -> Iterator[Text]:
-    for code in dict.fromkeys((reason_key(detail.get("reason")), reason_key(detail.get("decision")))):
-        if code:
-            yield Text("line.reason", {"reason": code})
+    reason, decision = reason_key(detail.get("reason")), reason_key(detail.get("decision"))
+    if reason and decision and reason != decision:
+        yield Text("line.outcome", {"reason": reason})
+        yield Text("line.decision", {"reason": decision})
+    elif reason or decision:
+        yield Text("line.reason", {"reason": reason or decision})
     for change in moved(detail):
         yield _changed(change)
     for each in items(detail.get("candidates"))[:_LINES]:

@@ -61,7 +61,7 @@ def in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
     """
     verdict, reason = clean(detail.get("verdict"), 64), clean(detail.get("reason"), 128)
     if kind is Kind.TASK_FAILED and verdict == "notify":
-        minor = reason in _MINOR or variant(kind, detail)
+        minor = variant(kind, detail)
         return meaning._replace(severity=Severity.WARNING if minor else meaning.severity, phase=Phase.FAILED)
     if kind is Kind.TASK_FAILED and verdict:
         again = len(items(detail.get("attempts"))) > 1
@@ -76,8 +76,10 @@ def in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
 
 def variant(kind: Kind, detail: Detail) -> str:
     """Which of a kind's headlines tells the case: of a task, a service, a family, or of what lies under them."""
-    if kind is Kind.TASK_FAILED:
-        return ".other" if "task" in detail and not detail["task"] else ""
+    if kind in (Kind.TASK_FAILED, Kind.TASK_GIVEN_UP):
+        if "task" in detail and not detail["task"]:
+            return ".other"
+        return ".warning" if kind is Kind.TASK_FAILED and _minor(detail) else ""
     if kind is Kind.CRASH_LOOP_RESOLVED:
         return ".over" if detail.get("reason") in _OVER else ""
     if kind is not Kind.CRASH_LOOP_OPENED or not detail.get("verdict"):
@@ -85,6 +87,12 @@ def variant(kind: Kind, detail: Detail) -> str:
     if not detail.get("workload"):
         return ".family"
     return "" if _whole(detail.get("count")) else ".other"
+
+
+def _minor(detail: Detail) -> bool:
+    """Whether a task's failure is a warning: something is done about it, or it is nobody's to mend."""
+    verdict = clean(detail.get("verdict"), 64)
+    return bool(verdict) and (verdict != "notify" or clean(detail.get("reason"), 128) in _MINOR)
 
 
 def headline(detail: Detail) -> dict[str, str]:

@@ -20,6 +20,8 @@ BY_TAG = "tag:longshore:channel"
 """In a route's `to`: the channel that the workload's tag names."""
 
 _MATCHES = frozenset({"kind", "severity", "environment", "team", "workload", "repository"})
+_BY_NOTICE = frozenset({"kind", "severity"})
+"""What may differ between the notices of one thread; all else is the workload's."""
 _TYPES = frozenset({"slack", "slack-webhook", "sns", "amazonq", "teams", "pagerduty", "webhook"})
 
 
@@ -59,12 +61,22 @@ class Routing(NamedTuple):
     routes: tuple[Route, ...] = ()
     problems: tuple[ConfigurationError, ...] = ()
 
+    @property
+    def selective(self) -> bool:
+        """Whether a trouble and its end may lead to different destinations."""
+        if self.problems or self.destinations.keys() <= {FALLBACK}:
+            return True
+        asked = any(not _BY_NOTICE.isdisjoint(each.match) for each in self.routes)
+        caught = any(not each.match and set(each.to) - {BY_TAG} for each in self.routes)
+        return bool(self.routes) and (asked or not caught)
+
 
 class Routed(NamedTuple):
     """Where a notice goes: a mention by destination, in order; and what was wrong on the way."""
 
     to: Mapping[str, str]
     problems: tuple[ConfigurationError, ...] = ()
+    muted: bool = False
 
 
 def read_routing(config: Mapping[str, Any], fallback: Destination) -> Routing:
@@ -88,7 +100,7 @@ def route(notice: Notice, routing: Routing) -> Routed:
     """
     to: dict[str, str] = {}
     problems = list(routing.problems)
-    matched = False
+    matched = muted = False
     for each in routing.routes:
         if not each.matches(notice):
             continue
@@ -98,11 +110,12 @@ def route(notice: Notice, routing: Routing) -> Routed:
         matched = True
         for name in names:
             to.setdefault(name, each.mention)
-        if each.mute or not each.goes_on:
+        muted = each.mute
+        if muted or not each.goes_on:
             break
     if not matched or routing.problems:
         to = {**dict.fromkeys(_default(notice, routing), ""), **to}
-    return Routed(_without_the_failed(notice, to), tuple(problems))
+    return Routed(_without_the_failed(notice, to), tuple(problems), muted)
 
 
 def _default(notice: Notice, routing: Routing) -> Iterable[str]:

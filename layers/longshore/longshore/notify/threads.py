@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from longshore.events import Kind
 from longshore.notices import Notice, Order, Phase, Severity
 from longshore.notify.kinds import RESTATED
 from longshore.notify.life import REASON, WHY, Life
 from longshore.notify.messages import DESTINATION
 from longshore.notify.reading import read
-
-if TYPE_CHECKING:
-    from longshore.events import Kind
 
 LEASE = timedelta(seconds=90)
 """How long a delivery may be silent before another takes over: longer than any one call to a channel may last."""
@@ -144,7 +142,10 @@ class Threads(Protocol):
         ...
 
     def open(self, workload: str, destination: str, thread: str, until: datetime) -> None:
-        """Has `thread` tell what happens to a workload, until it is over or `until`."""
+        """Has `thread` tell what happens to a workload, until it is over or `until`.
+
+        Also whatever else is known of a destination for so long: see `incidents`.
+        """
         ...
 
     def close(self, workload: str, destination: str, thread: str) -> None:
@@ -201,16 +202,23 @@ def _begins_anew(state: State, waiting: Waiting) -> bool:
         return False
     notice = waiting.notice
     opens, again = notice.phase is Phase.OPENED, state.last_kind is notice.kind
+    fails = notice.kind is Kind.TASK_FAILED  # whatever its phase: the same task may fail again days later
     if state.closed is None:
-        return opens and again and _reopens(state, notice)
+        return (opens and again and _reopens(state, notice)) or (fails and _is_old(state, notice))
     if waiting.order <= state.closed:
         return False
-    return opens or (again and state.last_at is not None and notice.occurred_at - state.last_at >= _REPEATS_AFTER)
+    if opens or (fails and _is_old(state, notice)):
+        return True
+    return again and state.last_at is not None and notice.occurred_at - state.last_at >= _REPEATS_AFTER
+
+
+def _is_old(state: State, notice: Notice) -> bool:
+    began = min((step.at for step in state.life.steps), default=notice.occurred_at)
+    return notice.occurred_at - began >= _REOPENS_AFTER
 
 
 def _reopens(state: State, notice: Notice) -> bool:
-    began = min((step.at for step in state.life.steps), default=notice.occurred_at)
-    if notice.occurred_at - began >= _REOPENS_AFTER:
+    if _is_old(state, notice):
         return True
     later = state.last_at is not None and notice.occurred_at > state.last_at
     return later and notice.kind in RESTATED and _grounds(state.life) != _grounds(Life().then(notice))

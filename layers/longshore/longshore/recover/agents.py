@@ -96,11 +96,7 @@ class Agents:
         diagnosis = of_instance_health("IMPAIRED", instance.failing, (*lines, f"containerInstanceArn: {instance.arn}"))
         outcomes = self._drainer.carry_out(message, Kind.TASK_FAILED, facts, ruling, diagnosis)
         if ruling.measure is Measure.WAIT:
-            later = self._clock.now() + timedelta(seconds=self._policy.look_again)
-            waited = message.waited(ruling.why.value)
-            if waited is None or later <= waited.first + timedelta(seconds=self._policy.look_until):
-                deferred = message.deferred(later, ruling.why.value, self._clock.now())
-                self._postponer.postpone(deferred, later)
+            self._drainer.defer(message, ruling)
         return outcomes
 
     def _look_again(self, message: Message, due: AgentCheckDue) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from longshore.recover.caring import Caretaker
+from longshore.recover.diagnosis import Remedy
 from longshore.recover.facts import ServiceActed, SweepDue
 from longshore.recover.healing import Healer
 from longshore.recover.service import Handler, Recoverer
@@ -32,14 +33,19 @@ def recoverer(
     policy: CrashLoopPolicy,
     handlers: Mapping[type, Handler] | None = None,
     also: Sequence[Also] = (),
+    accuse: Callable[[Incident], list[Outcome]] | None = None,
 ) -> Recoverer:
-    """The whole of it. `handlers` take facts of other types, `also` is looked at with every sweep."""
+    """The whole of it. `handlers` take facts of other types, `also` is looked at with every sweep.
+
+    `accuse` takes the stopped tasks of services whose instance is suspected, besides their being counted.
+    """
     caretaker = Caretaker(ports, care, rules, policy)
     actions = ServiceActions(ports, care, caretaker)
     healer = Healer(ports, care, policy, caretaker)
 
     def stopped(incident: Incident) -> list[Outcome]:
-        return stops.handle(incident)
+        outcomes = stops.handle(incident)
+        return outcomes + (accuse(incident) if accuse and incident.diagnosis.remedy is Remedy.DRAIN else [])
 
     def sweep(message: Message, fact: Fact) -> list[Outcome]:
         return sweeper.handle(message, fact)

@@ -36,8 +36,14 @@ _TRIES = 5
 _STEADY = "steady"
 _ASKS = {Remedy.REDEPLOY: "heal", Remedy.ROLLBACK: "rollback"}
 """What redeploy is asked for; its reasons, see `decisions`."""
-_REPEATED = ("workload_name", "family", "cluster", "task_definition", "deployment", "class", "name", "team", "channel")
+_ASKED_FOR = {
+    Remedy.REDEPLOY.value: Care(Remedy.REDEPLOY, CareReason.HEAL),
+    Remedy.ROLLBACK.value: Care(Remedy.ROLLBACK, CareReason.ROLLBACK),
+}
+_REPEATED = ("workload_name", "family", "cluster", "task_definition", "class", "name", "team", "channel")
 """Members of what was told that its end repeats."""
+_KEPT = (*_REPEATED, "deployment")
+"""Members of what was told that are kept: what redeploy is asked with is among them."""
 
 
 class Caretaker:
@@ -93,8 +99,8 @@ class Caretaker:
         kind = Kind.CRASH_LOOP_OPENED
         outcome = Outcome(care.remedy.value, care.reason.value, message.correlation, arn, kind, told)
         outcomes = [] if trouble.is_open and trouble.why == care.reason.value else self._teller.tell(outcome)
-        repeated = {name: told[name] for name in _REPEATED if name in told}
-        opened = trouble.begun(now, limit, repeated, care.reason.value)
+        kept = {name: told[name] for name in _KEPT if name in told}
+        opened = trouble.begun(now, limit, kept, care.reason.value)
         if care.acts:
             acted, asking = (now, None) if act else (None, now)
             opened = replace(opened, acted=acted, asking=asking, act=care.remedy.value)
@@ -142,7 +148,7 @@ class Caretaker:
             _, tags = self._tasks.definition(str(trouble.told.get("task_definition", "")))
         except GoneError:
             return []
-        if not self.allowed(Care(Remedy(trouble.act), CareReason(trouble.why)), service, tags).acts:
+        if not self.allowed(_ASKED_FOR[trouble.act], service, tags).acts:
             return []
         mine = self.claimed(trouble, replace(trouble, asking=self._clock.now()))
         return self._ask(message, mine) if mine else []
@@ -164,7 +170,10 @@ class Caretaker:
         return []
 
     def review(self, message: Message) -> list[Outcome]:
-        """Tells the ends that no event told, and asks for what a crash kept from being asked for; one service that fails keeps none of the others from it."""
+        """Tells the ends that no event told, and asks for what a crash kept from being asked for.
+
+        One service that fails keeps none of the others from it.
+        """
         known = [self._troubles.get(*each) for each in self._troubles.open()]
         known = [each for each in known if each.is_open and not each.key.startswith(STUCK)]
         services = self._services.survey(sorted({each.subject for each in known}))
@@ -181,7 +190,8 @@ class Caretaker:
         """Tells that a trouble is over, once, and records it."""
         now = self._clock.now()
         lasted = int((now - trouble.opened).total_seconds()) if trouble.opened else 0
-        detail = {**trouble.told, "mode": self._mode.value, "why": reason.meaning, "seconds": lasted}
+        told = {name: value for name, value in trouble.told.items() if name in _REPEATED}
+        detail = {**told, "mode": self._mode.value, "why": reason.meaning, "seconds": lasted}
         kind = Kind.CRASH_LOOP_RESOLVED
         outcome = Outcome("none", reason.value, message.correlation, trouble.subject, kind, detail)
         outcomes = self._teller.tell(outcome)

@@ -53,8 +53,8 @@ class Closer:
     def end(self, incident: Incident, facts: Facts, decision: Decision) -> list[Outcome]:
         """Tells what is not, or no more, replaced, and closes the recovery."""
         outcomes = ended(incident, decision, self.failure(incident, facts))
-        if decision.reason is Reason.BREAKER_OPEN:  # told when it opened
-            outcomes = [replace(each, kind=None) for each in outcomes[:1]]
+        if decision.reason is Reason.BREAKER_OPEN:  # told when it opened: only what was told of gets a last word
+            outcomes = [replace(outcomes[0], kind=None), *(outcomes[1:] if incident.recovery is not None else ())]
         self._teller.tell(*outcomes)
         self._recoveries.save(self.recovery(incident).ended(_CLOSED[decision.verdict]))
         return outcomes + self.count(incident, facts)

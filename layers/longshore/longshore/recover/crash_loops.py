@@ -248,4 +248,4 @@ def settling(trouble: Trouble) -> timedelta:
     return max(_SETTLED, timedelta(seconds=trouble.window) / 2)
 
 
-__all__ = ["Act", "Care", "CrashLoopPolicy", "care_for_loop", "over", "sign_of", "stands", "suspects", "undecided", "uneventful"]
+__all__ = ["Act", "Care", "CrashLoopPolicy", "care_for_loop", "over", "sign_of", "stands", "suspects", "undecided"]

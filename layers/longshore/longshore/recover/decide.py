@@ -119,7 +119,7 @@ def _unasked(facts: Facts, now: datetime, policy: RetryPolicy) -> Decision | Non
 def _resumed(facts: Facts, attempt: Attempt, now: datetime, policy: RetryPolicy) -> Decision:
     """A planned attempt is carried out as it was planned, unless it has waited for too long or may no longer be."""
     late = now > attempt.due + timedelta(seconds=policy.max_age)
-    safe = _safe(facts)
+    safe = safe_again(facts)
     refusal = Reason.TOO_OLD if late else missing(facts.task, facts.recipe, facts.definition)
     if refusal or safe is None:
         return _because(refusal or Reason.NOT_IDEMPOTENT)
@@ -129,7 +129,7 @@ def _resumed(facts: Facts, attempt: Attempt, now: datetime, policy: RetryPolicy)
 
 def _replacement(facts: Facts, policy: RetryPolicy, now: datetime, jitter: float) -> Decision:
     rule = policy.rule_for(symptom(facts))
-    safe = _safe(facts)
+    safe = safe_again(facts)
     refusal = _left_alone(facts, rule, safe) or _refusal(facts, policy, rule, now)
     if refusal or safe is None:
         return _because(refusal or Reason.NOT_IDEMPOTENT)
@@ -158,7 +158,7 @@ def _failed(facts: Facts) -> Failed:
     )
 
 
-def _safe(facts: Facts) -> Reason | None:
+def safe_again(facts: Facts) -> Reason | None:
     """Why it may be run again, or None: the line of safety (recover 2.1)."""
     if facts.task.never_started:
         return Reason.NEVER_STARTED

@@ -101,6 +101,14 @@ class Drainer:
         self._under.watches.save(watch._replace(told=ruling.why.value))
         return outcomes
 
+    def defer(self, message: Message, ruling: Ruling) -> None:
+        """What has to wait is decided again later, for as long as the policy looks."""
+        now = self._ports.clock.now()
+        later = now + timedelta(seconds=self._policy.look_again)
+        waited = message.waited(ruling.why.value)
+        if waited is None or later <= waited.first + timedelta(seconds=self._policy.look_until):
+            self._ports.postponer.postpone(message.deferred(later, ruling.why.value, now), later)
+
     # -- looking at it again ----------------------------------------------------------------------------------------
 
     def began(self, message: Message, cluster: str, arn: str) -> list[Outcome]:

@@ -16,6 +16,8 @@ LIMIT = 300
 _MOST = 6
 _LONG = 8
 """A value of the environment from this length on is taken out wherever it stands; a shorter one if its name tells."""
+_SHORT = 4
+"""A value shorter than this, such as a digit, is no secret of a log: all its lines would be full of marks."""
 _TELLING = re.compile(r"pass|pwd|secret|token|key|credential|auth|dsn|salt|pin\b", re.IGNORECASE)
 
 
@@ -24,6 +26,19 @@ def told(lines: Iterable[str], secrets: Iterable[str] = ()) -> tuple[str, ...]:
     hidden = sorted({tidy for secret in secrets if (tidy := _tidy(secret))}, key=lambda each: (-len(each), each))
     pattern = "|".join(map(re.escape, hidden))
     return tuple(_cut(_clean(line, pattern)) for line in tuple(lines)[:_MOST])
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Lines without any of the secrets; a short one only where it stands as a word, the shortest not at all.
+
+    A secret of several lines is taken out line by line, for others' lines may stand between them.
+    """
+    parts = {
+        (line.strip(), _LONG if "\n" in each.strip() else _SHORT) for each in secrets for line in each.splitlines()
+    }
+    hidden = sorted({line for line, least in parts if len(line) >= least}, key=lambda each: (-len(each), each))
+    words = (re.escape(each) if len(each) >= _LONG else rf"(?<!\w){re.escape(each)}(?!\w)" for each in hidden)
+    return re.sub("|".join(words), MARK, text) if hidden else text
 
 
 def secrets_of(task: Task, definition: Mapping[str, Any] | None) -> frozenset[str]:

@@ -193,6 +193,7 @@ Fact = (
 
 UNDER_TASKS = (
     AgentCheckDue,
+    DaemonActed,
     DrainCheckDue,
     InstanceChanged,
     InstanceHealthChanged,

@@ -39,7 +39,7 @@ class Ground(StrEnum):
     IMAGE_GONE = "image-gone", "the image is gone, the last good task definition is not"
     NEW_REVISION = "new-revision", "a new revision that cannot start: the last good one could"
     SETTLED_REVISION = "settled-revision", "this revision has been deployed and ran: a rollback would not mend it"
-    SUSPECT_INSTANCE = "suspect-instance", "the instance is suspected: drained once a second task or service says so"
+    SUSPECT_INSTANCE = "suspect-instance", "the instance is suspected: drained once a second task says the same"
     IMPAIRED_INSTANCE = "impaired-instance", "the instance cannot run containers any more"
     AGENT_LOST = "agent-lost", "the agent is disconnected: drained if it still is when looked at again"
     ON_PREMISES = "on-premises", "its containers probably still run where Longshore cannot see them"

@@ -1,4 +1,4 @@
-"""The decision about a container instance in trouble: pure, from what AWS says of it now (recover 2.4 E1-E3, 5 O4)."""
+"""The decision about a container instance in trouble: pure, from what AWS says of it now (recover 2.4, 5 O4)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Trouble(StrEnum):
 
     AGENT = "agent"
     HEALTH = "health"
+    SUSPECT = "suspect"
     INTERRUPTION = "interruption"
     REBALANCE = "rebalance"
 
@@ -60,6 +61,8 @@ def _trouble(facts: Facts, instance: ContainerInstance, policy: UpkeepPolicy) ->
             return _agent(facts, instance)
         case Trouble.HEALTH:
             return _health(facts, instance)
+        case Trouble.SUSPECT:
+            return Why.AWS_REPAIRS if facts.repaired else Why.SUSPECT_INSTANCE
         case Trouble.REBALANCE if not policy.rebalance_drains:
             return Why.MAY_END
     return Why.INSTANCE_ENDS

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from longshore.errors import AccessDeniedError, GoneError, NotReadyError, UnsupportedError
 from longshore.recover.launch import Lineage, run_task_request
+from longshore.recover.notices import by_hope
 from longshore.recover.ports import Launch, LaunchFailure
 from longshore.recover.reasons import Reason
 from longshore.recover.recovery import AttemptState
@@ -71,20 +73,20 @@ class Launcher:
         return self._recoveries.save(recovery.with_attempt(launched)), outcomes
 
 
-def reasons_of(launched: Launch) -> str:
-    """Why RunTask started nothing."""
-    texts = (" ".join(filter(None, (each.reason, each.detail))) for each in launched.failures)
-    return "; ".join(filter(None, texts))[:1000] or "RunTask started nothing and gave no reason"
+def reasons_of(launched: Launch) -> Sequence[str]:
+    """Why RunTask started nothing, the most hopeful reason first."""
+    texts = (" ".join(filter(None, (each.reason, each.detail)))[:1000] for each in launched.failures)
+    return by_hope(texts) or ("RunTask started nothing and gave no reason",)
 
 
-def refused(task: Task, reasons: str) -> Task:
+def refused(task: Task, reasons: Sequence[str]) -> Task:
     """The replacement that was not: a task that failed to start for what RunTask answered."""
     return replace(
         task,
         last_status="STOPPED",
         desired_status="STOPPED",
         stop_code="TaskFailedToStart",
-        stopped_reason=f"TaskFailedToStart: {reasons}",
+        stopped_reason=f"TaskFailedToStart: {'; '.join(reasons)[:1000]}",
         started=None,
         stopping=None,
         execution_stopped=None,

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.errors import AccessDeniedError, GoneError, PermanentError
+from longshore.recover.evidence import secrets_of, without
 from longshore.redaction import tail
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from longshore.recover.ports import Logs
     from longshore.tasks import Container, Task
 
@@ -57,14 +60,14 @@ def last_lines(logs: Logs, task: Task, definition: Mapping[str, Any], name: str)
         return Tail(
             note="the task definition has no such container" if name else "no container is known to have failed"
         )
-    place = place_of(task, container)
+    place, secrets = place_of(task, container), secrets_of(task, definition)
     if place.group:
-        return _read(logs, place)
+        return _read(logs, place, secrets)
     router = next((each for each in declared.values() if each.get("firelensConfiguration")), None)
     beside = place_of(task, router) if router is not None and _driver(container) == "awsfirelens" else Place()
     if not beside.group:
         return Tail(note=place.note)
-    shown = _read(logs, beside)
+    shown = _read(logs, beside, secrets)
     return shown._replace(
         note="; ".join(filter(None, (place.note, f"the log router {_name(router)} wrote", shown.note)))
     )
@@ -122,7 +125,7 @@ def _firelens(task: Task, container: Mapping[str, Any], options: Mapping[str, st
     return Place(group, stream, options.get("region") or task.region)
 
 
-def _read(logs: Logs, place: Place) -> Tail:
+def _read(logs: Logs, place: Place, secrets: AbstractSet[str]) -> Tail:
     try:
         found = logs.tail(place.group, place.stream, place.region, LINES)
     except GoneError:
@@ -131,7 +134,7 @@ def _read(logs: Logs, place: Place) -> Tail:
         return Tail(place, note="Longshore's role may not read this log group")
     except PermanentError as error:
         return Tail(place, note=f"the log could not be read: {str(error)[:200]}")
-    text = tail("\n".join(each.rstrip("\n") for each in found), LINES).text
+    text = tail(without("\n".join(each.rstrip("\n") for each in found), secrets), LINES).text
     return Tail(place, tuple(text.splitlines()) if text else (), empty=not text)
 
 

@@ -31,7 +31,7 @@ def more_memory(task: Task, definition: Mapping[str, Any], culprit: str, step: M
         return Changes()
     name = _short_of_memory(task) or culprit
     limit = _limit(task, definition, name)
-    total = int(task.memory) if task.memory.isdecimal() else None
+    total = int(task.memory) if task.memory.isdecimal() and _limited(task, definition) else None
     if total is None:
         return _container_alone(name, limit, step) if limit else Changes()
     wanted = total + _more(limit, step) if limit else total + _more(total, step)
@@ -40,6 +40,11 @@ def more_memory(task: Task, definition: Mapping[str, Any], culprit: str, step: M
         return None
     grown = {name: min(limit + _more(limit, step), limit + size.memory - total)} if limit else {}
     return Changes(cpu=size.cpu, memory=size.memory, containers=grown)
+
+
+def _limited(task: Task, definition: Mapping[str, Any]) -> bool:
+    """Whether the task as a whole has a limit: on EC2 ECS tells the sum of its containers where none is set."""
+    return on_fargate(task) or not definition or bool(task.overrides.get("memory") or definition.get("memory"))
 
 
 def _larger(task: Task, total: int, wanted: int, cap: int) -> Size | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longshore.recover.case import Case
@@ -64,13 +64,23 @@ def of_reason(reason: str) -> Entry:
     return next((each for each in STARTING if each.asks and each.asks(case)), UNKNOWN)
 
 
-def refused_launch(reason: str, owner: Owner = Owner.STANDALONE) -> Diagnosis:
-    """The diagnosis of a RunTask that started nothing: `reason` is that of its `failures[]`, or its error's text.
+def by_hope(reasons: Iterable[str]) -> Sequence[str]:
+    """The reasons of `failures[]`, each once, those first after which another try can help.
 
-    Nothing ran, so what nobody else starts may be tried again wherever another try can help.
+    Each instance has a failure of its own, so that a try helps where it would for any of them.
     """
-    found = of_reason(reason)
-    evidence = told((f"failures[].reason: {reason}",))
+    return sorted(dict.fromkeys(filter(None, reasons)), key=lambda each: of_reason(each).alone is not Remedy.REPLACE)
+
+
+def refused_launch(reasons: Sequence[str], owner: Owner = Owner.STANDALONE, secrets: Iterable[str] = ()) -> Diagnosis:
+    """The diagnosis of a RunTask that started nothing: `reasons` are those of its `failures[]`, or its error's text.
+
+    Nothing ran, so what nobody else starts may be tried again wherever another try can help. `secrets` are of what
+    was to be launched.
+    """
+    reasons = by_hope(reasons)
+    found = of_reason(reasons[0]) if reasons else UNKNOWN
+    evidence = told((f"failures[].reason: {each}" for each in reasons), secrets)
     if not owner.nobody:
         remedy, ground = Remedy.NONE, Ground.OWNED_ELSEWHERE
     elif found.alone is Remedy.REPLACE:

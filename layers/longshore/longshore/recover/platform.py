@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from longshore.recover.accusing import Accusations
 from longshore.recover.agents import Agents
+from longshore.recover.daemons import Daemons
 from longshore.recover.draining import Drainer
 from longshore.recover.facts import (
     AgentCheckDue,
+    DaemonActed,
     DrainCheckDue,
     InstanceChanged,
     InstanceHealthChanged,
@@ -48,6 +51,7 @@ class Platform:
         drainer = Drainer(ports, under, policy, mode)
         agents = Agents(ports, under, policy, drainer)
         retirement = Retirement(ports, under, policy, replacer, mode)
+        self.accusations = Accusations(ports, under, drainer)
         self.stale_instances = StaleInstances(ports, under, policy, mode)
         self.handlers: Mapping[type, Handler] = {
             InstanceChanged: agents.changed,
@@ -59,4 +63,5 @@ class Platform:
             RetirementDue: retirement.due,
             LaunchRefused: RefusedLaunches(ports, under, refused, replacer, mode).handle,
             PodTerminating: Pods(ports, under, mode).handle,
+            DaemonActed: Daemons(ports, under, mode).handle,
         }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from longshore.ports import Clock, Postponer, Publisher, Switches
     from longshore.recover.breaker import Breaker
     from longshore.recover.firing import Timetable
@@ -138,8 +140,11 @@ class Recoveries(Protocol):
         """
         ...
 
-    def open(self) -> Iterable[str]:
-        """The roots of the recoveries that have not ended; one that has may be among them."""
+    def open(self, now: datetime | None = None) -> Iterable[str]:
+        """The roots of the recoveries that have not ended; one that has may be among them.
+
+        With `now` those are left out that wait for a later time.
+        """
         ...
 
     def close(self, root: str) -> None:

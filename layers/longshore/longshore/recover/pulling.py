@@ -17,7 +17,9 @@ _REDEPLOY, _ROLLBACK, _DRAIN = Remedy.REDEPLOY, Remedy.ROLLBACK, Remedy.DRAIN
 _STATUS = r"(?<![\w:./@-])"
 _TRANSIENT = (
     r"i/o timeout|\bEOF\b|invalid argument|TLS handshake timeout|connection reset"
-    r"|request canceled while waiting for connection|context deadline exceeded"
+    r"|request canceled|context canceled|context deadline exceeded|Client\.Timeout"
+    r"|no such host|server misbehaving|temporary failure in name resolution"
+    r"|connection refused|no route to host|network is unreachable"
     r"|connection issue between the task and"
     rf"|status(?: code)?:? {_STATUS}5\d\d\b"
     rf"|{_STATUS}5\d\d (?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)"
@@ -32,12 +34,13 @@ _FOREIGN = (
     r"no match(?:ing)? (?:manifest|for platform)|does not contain descriptor matching platform|exec format error"
     r"|does not match the (?:specified|detected host) platform"
 )
+_UNTRUSTED = r"\bx509\b|certificate signed by unknown authority"
 _MISSING = (
-    r"\bnot found\b|manifest unknown|name unknown|does not exist in the registry"
+    r"\bnot found\b|can(?:.t|not) find the image|manifest unknown|name unknown|does not exist in the registry"
     r"|Check (?:whether|if) the image exists|RepositoryNotFoundException"
 )
 _UNRESOLVED = r"failed to resolve ref"
-_ELSE = rf"{_REFUSED}|{_LIMITED}|{_FULL}|{_FOREIGN}"
+_ELSE = rf"{_REFUSED}|{_LIMITED}|{_FULL}|{_FOREIGN}|{_UNTRUSTED}"
 
 
 def _written_by_digest(question: Question) -> Question:
@@ -55,7 +58,7 @@ PULL = (
     Entry(
         "P1", "pull: transient", _REPLACE, _NONE,
         "The registry or the way to it failed for a moment. If it stays: NAT, VPC endpoints, security groups, DNS.",
-        pull(_TRANSIENT, unless=rf"{_LIMITED}|{_FULL}"),
+        pull(_TRANSIENT, unless=rf"{_LIMITED}|{_FULL}|{_UNTRUSTED}"),
     ),
     Entry(
         "P2", "pull: not found", _NOTIFY, _ROLLBACK,
@@ -80,7 +83,12 @@ PULL = (
     Entry(
         "P3", "pull: not allowed", _NOTIFY, _NOTIFY,
         "Look at the execution role, the repository's policy, the VPC endpoint's policy and the image's name.",
-        pull(_REFUSED, unless=_LIMITED),
+        pull(_REFUSED, unless=rf"{_LIMITED}|{_UNTRUSTED}"),
+    ),
+    Entry(
+        "P3", "pull: not trusted", _NOTIFY, _NOTIFY,
+        "The registry's certificate is not trusted: look at its chain, its name and its dates, and at proxies between.",
+        pull(_UNTRUSTED),
     ),
     Entry(
         "P4", "pull: rate limit", _REPLACE, _NOTIFY,
@@ -96,5 +104,10 @@ PULL = (
         "P6", "image: wrong platform", _NOTIFY, _ROLLBACK,
         "The image is not built for this architecture: build it for the platform, or set runtimePlatform.",
         any_of(pull(_FOREIGN), says(r"exec format error")), Ground.NEW_REVISION,
+    ),
+    Entry(
+        "P1", "pull: unexplained", _REPLACE, _NOTIFY,
+        "The image could not be pulled, and the text tells no known reason: read it, and tell us.",
+        pull(r""),
     ),
 )  # fmt: skip

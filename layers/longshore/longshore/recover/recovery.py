@@ -119,7 +119,8 @@ class Attempt(NamedTuple):
 class Recovery:
     """The recovery of one root task, opened when what it is about failed.
 
-    `version` fences writers: it rises with every write, 0 is not yet written.
+    `waits` is until when nothing is tried, for a budget or a pause; word is sent for then. `version` fences writers: it
+    rises with every write, 0 is not yet written.
     """
 
     root: str
@@ -129,11 +130,19 @@ class Recovery:
     state: RecoveryState = RecoveryState.OPEN
     attempts: tuple[Attempt, ...] = ()
     version: int = 0
+    waits: datetime | None = None
 
     @property
     def last(self) -> Attempt | None:
         """The newest attempt."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def due(self) -> datetime | None:
+        """When something is to be done next; None when that is not known, or an event tells it."""
+        last = self.last
+        planned = last.due if last is not None and last.state is AttemptState.PLANNED else None
+        return max((each for each in (planned, self.waits) if each is not None), default=None)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -147,7 +156,7 @@ class Recovery:
     def with_attempt(self, attempt: Attempt) -> Recovery:
         """With an attempt added, or its newer state in place of the one with the same number."""
         others = tuple(each for each in self.attempts if each.number != attempt.number)
-        return replace(self, attempts=(*others, attempt))
+        return replace(self, attempts=(*others, attempt), waits=None)
 
     def brought_back_by(self, task: str) -> bool:
         """Whether it ended because a replacement lived for long enough, and that is this task."""
@@ -159,7 +168,7 @@ class Recovery:
         None where none does: then the failure is the beginning of another recovery.
         """
         kept = tuple(dropwhile(lambda each: each.failure.at <= at - window, self.attempts))
-        return replace(self, state=RecoveryState.OPEN, opened=at, attempts=kept) if kept else None
+        return replace(self, state=RecoveryState.OPEN, opened=at, attempts=kept, waits=None) if kept else None
 
     def ended(self, state: RecoveryState) -> Recovery:
         """In its final state."""
@@ -174,6 +183,7 @@ class Recovery:
             "opened": self.opened.isoformat(),
             "state": self.state.value,
             "attempts": [each.as_json() for each in self.attempts],
+            **({"waits": self.waits.isoformat()} if self.waits else {}),
         }
 
     @classmethod
@@ -187,4 +197,5 @@ class Recovery:
             state=RecoveryState(kept["state"]),
             attempts=tuple(Attempt.read(each) for each in kept["attempts"]),
             version=version,
+            waits=datetime.fromisoformat(kept["waits"]) if kept.get("waits") else None,
         )

@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from longshore.events import Kind
+from longshore.recover.evidence import secrets_of, without
 from longshore.recover.facts import LaunchRefused
 from longshore.recover.hosts import Watch
-from longshore.recover.notices import refused_launch
+from longshore.recover.notices import by_hope, refused_launch
 from longshore.recover.owner import owner_of
-from longshore.recover.refused_tasks import MARK, RefusedLaunch, unmistakable
+from longshore.recover.refused_tasks import MARK, RefusedLaunch, task_of, unmistakable
 from longshore.recover.sources import RULE, SCHEDULE, family_of
 from longshore.recover.upkeep import Ruling, Why
 from longshore.recover.upkeep_telling import Subject, UpkeepTeller, logged
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from longshore.recover.hosts import HostPorts
     from longshore.recover.ports import Ports
     from longshore.recover.reading import Message
-    from longshore.recover.refused_tasks import RefusedLog
+    from longshore.recover.refused_tasks import RefusedLog, Unmistakable
     from longshore.recover.replacing import Replacer
     from longshore.settings import Mode
 
@@ -68,12 +69,13 @@ class RefusedLaunches:
         outcomes: list[Outcome] = []
         errors: list[Exception] = []
         for number in range(_missing(message.detail, found.wanted)):
-            launch = _launch(message, fact, cluster, family, number)
+            launch = _without_secrets(_launch(message, fact, cluster, family, number), found)
             try:
                 self._log.put(launch)
                 if (task := self._ports.tasks.get(cluster, launch.root)) is not None:
                     incident = self._replacer.incidents.of(message, task)
-                    diagnosis = refused_launch(launch.reason, incident.diagnosis.owner)
+                    secrets = secrets_of(task, incident.definition)
+                    diagnosis = refused_launch(fact.failures, incident.diagnosis.owner, secrets)
                     outcomes += self._replacer.handle(replace(incident, diagnosis=diagnosis))
             except Exception as error:  # whatever it was, the others are not to blame
                 errors.append(error)
@@ -86,7 +88,7 @@ class RefusedLaunches:
         watch = self._watches.get(key) or Watch(key, self._ports.clock.now())
         if watch.told:
             return logged(message, Ruling(Why.TOLD_BEFORE, Why.LAUNCHER_UNKNOWN), fact.request)
-        diagnosis = refused_launch("; ".join(fact.failures), _owner(fact, cluster))
+        diagnosis = refused_launch(fact.failures, _owner(fact, cluster))
         root = _root(cluster, fact.request, 0)
         subject = Subject(root, family, cluster.rpartition("/")[2], task=root, family=family)
         ruling = Ruling(Why.LAUNCHER_UNKNOWN)
@@ -97,7 +99,13 @@ class RefusedLaunches:
 
 def _launch(message: Message, fact: LaunchRefused, cluster: str, family: str, number: int) -> RefusedLaunch:
     root = _root(cluster, fact.request, number)
-    return RefusedLaunch(root, cluster, family, fact.started_by, "; ".join(fact.failures)[:900], message.time)
+    reason = "; ".join(by_hope(fact.failures))[:900]
+    return RefusedLaunch(root, cluster, family, fact.started_by, reason, message.time)
+
+
+def _without_secrets(launch: RefusedLaunch, found: Unmistakable) -> RefusedLaunch:
+    """An error may quote what was asked for, and its text is kept."""
+    return launch._replace(reason=without(launch.reason, secrets_of(task_of(launch, found), None)))
 
 
 def _root(cluster: str, request: str, number: int) -> str:

@@ -10,10 +10,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from longshore.recover.catalogue import entry
 from longshore.recover.changes import launch_token
 from longshore.recover.closing import Closer, final_verdict, forgotten
-from longshore.recover.decide import Decision, Facts
-from longshore.recover.facts import ReplacementDue, SweepDue
+from longshore.recover.decide import Decision, Facts, safe_again
+from longshore.recover.evidence import secrets_of
+from longshore.recover.facts import ReplacementDue, SweepDue, TaskChanged
 from longshore.recover.families import Families
 from longshore.recover.firing import Firings
 from longshore.recover.incidents import Incidents, Rules
@@ -66,11 +68,15 @@ class Replacer:
         decision = self.incidents.decide(facts)
         if decision.verdict is Verdict.NONE:
             return self._closer.nothing(incident, decision)
-        incident = self.incidents.with_log(incident)
+        if not _waits(incident):
+            incident = self.incidents.with_log(incident)
         if self.incidents.waits_for_log(incident):
             return []
         incident = self._reopened(incident)
-        return self._carry_out(incident, *self._within_budget(facts, decision))
+        facts, decision = self._within_budget(facts, decision)
+        if decision.verdict is not Verdict.WAIT:
+            incident = self.incidents.with_log(incident)
+        return self._carry_out(incident, facts, decision)
 
     def replace(self, message: Message, task: Task, diagnosis: Diagnosis) -> list[Outcome]:
         """Replaces a living task for what was diagnosed: one that AWS takes is replaced first, any other stopped first.
@@ -93,19 +99,6 @@ class Replacer:
             return self._gone(message, recovery, newest)
         incident = self.incidents.within(message, task, root, recovery)
         return self.handle(incident) if task.final or planned else self._alive(incident, recovery)
-
-    def unfinished(self, message: Message) -> list[Outcome]:
-        """Goes on with every open recovery; one that fails keeps none of the others from it. Raises the first error."""
-        outcomes: list[Outcome] = []
-        errors: list[Exception] = []
-        for root in list(self._recoveries.open()):
-            try:
-                outcomes += self.resume(message, root)
-            except Exception as error:  # whatever it was, the other recoveries are not to blame
-                errors.append(error)
-        if errors:
-            raise errors[0]
-        return outcomes
 
     # -- what follows -----------------------------------------------------------------------------------------------
 
@@ -162,16 +155,20 @@ class Replacer:
         return outcomes + self._go_on(replace(incident, recovery=recovery), attempt, facts.recipe, fresh=True)
 
     def _wait(self, incident: Incident, facts: Facts, decision: Decision) -> list[Outcome]:
-        """Tells a failure that is decided on later; that it goes on waiting is not told again."""
-        if isinstance(incident.message.fact, ReplacementDue | SweepDue) and incident.recovery is not None:
+        """Tells a failure that is decided on later; that it goes on waiting is not told again.
+
+        Of the events of one failure the first sends for word; after a crash in between the sweep goes on with it.
+        """
+        if _waits(incident):
             verdict, reason = decision.verdict.value, decision.reason.value
             outcomes = [untold(incident.message, incident.task.arn, verdict, reason)]
         else:
             outcomes = self._teller.tell(failed(incident, decision, self._closer.failure(incident, facts)))
-        if incident.recovery is None:
-            self._recoveries.save(self._closer.recovery(incident))
-        if not isinstance(incident.message.fact, SweepDue):
-            self._remind(incident, decision.attempt, decision.due or self._clock.now())
+        due, recovery = decision.due or self._clock.now(), self._closer.recovery(incident)
+        if recovery.version == 0 or recovery.waits != due:
+            self._recoveries.save(replace(recovery, waits=due))
+        if not (isinstance(incident.message.fact, SweepDue) or _again(incident)):
+            self._remind(incident, decision.attempt, due)
         return outcomes
 
     def _resumed(self, incident: Incident, attempt: Attempt) -> list[Outcome]:
@@ -182,12 +179,22 @@ class Replacer:
         facts = self.incidents.facts(incident)
         decision = self.incidents.decide(facts)
         own = incident.task.stopped_reason.startswith(OWN_STOP) and self._rules.mode is Mode.AUTO
+        if own and safe_again(facts) is None:  # it began to run before it was stopped
+            return self._unsafe(incident, facts, attempt)
         if own or decision.verdict is Verdict.REPLACE:
             return self._go_on(incident, attempt, self._recorder.recipe(incident.task), fresh=False)
         if decision.verdict is Verdict.NONE:
             return self._closer.nothing(incident, decision)
         if decision.verdict is Verdict.WAIT:
             return self._wait(incident, facts, decision)
+        return self._closer.end(self.incidents.with_log(incident), facts, decision)
+
+    def _unsafe(self, incident: Incident, facts: Facts, attempt: Attempt) -> list[Outcome]:
+        """Tells what was stopped and is not run again after all, under the class that it was stopped for."""
+        found = entry(attempt.failure.cls)
+        diagnosis = incident.diagnosis._replace(cls=found.cls, name=found.name, hint=found.hint)
+        incident, facts = replace(incident, diagnosis=diagnosis), facts._replace(diagnosis=diagnosis)
+        decision = Decision(final_verdict(self._closer.recovery(incident)), Reason.NOT_IDEMPOTENT, attempt.number)
         return self._closer.end(self.incidents.with_log(incident), facts, decision)
 
     def _go_on(self, incident: Incident, attempt: Attempt, recipe: LaunchRecipe, *, fresh: bool) -> list[Outcome]:
@@ -216,8 +223,9 @@ class Replacer:
     def _refused(self, incident: Incident, attempt: Attempt, launched: Launch, recipe: LaunchRecipe) -> list[Outcome]:
         """RunTask started nothing, and no event will tell: a failure of its own, with a class of its own."""
         recovery = self._closer.recovery(incident).with_attempt(attempt._replace(state=AttemptState.REFUSED))
-        text = reasons_of(launched)
-        task, diagnosis = refused(incident.task, text), refused_launch(text, incident.diagnosis.owner)
+        reasons, secrets = reasons_of(launched), secrets_of(incident.task, incident.definition)
+        diagnosis = refused_launch(reasons, incident.diagnosis.owner, secrets)
+        task = refused(incident.task, reasons)
         incident = replace(incident, task=task, diagnosis=diagnosis, recovery=recovery)
         facts = self.incidents.facts(incident)._replace(refused=True, recipe=recipe)
         facts, decision = self._within_budget(facts, self.incidents.decide(facts))
@@ -258,6 +266,18 @@ class Replacer:
         message = incident.message
         detail = {"root_task": incident.root, "attempt": attempt}
         self._postponer.postpone(message.message(REPLACEMENT_DUE, detail, self._clock.now()), due)
+
+
+def _waits(incident: Incident) -> bool:
+    """Whether a message is about what was told when it began to wait."""
+    resumed = isinstance(incident.message.fact, ReplacementDue | SweepDue) and incident.recovery is not None
+    return resumed or _again(incident)
+
+
+def _again(incident: Incident) -> bool:
+    """Whether an event tells once more of what waits for its first attempt."""
+    recovery = incident.recovery
+    return isinstance(incident.message.fact, TaskChanged) and recovery is not None and not recovery.attempts
 
 
 def _planned(incident: Incident) -> Attempt | None:

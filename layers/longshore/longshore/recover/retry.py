@@ -121,7 +121,7 @@ BUILT_IN = (
     _rule("P5", Retry.BACKOFF, AttemptKind.INFRA, 2),
     _rule("C1", Retry.BACKOFF, AttemptKind.INFRA),
     _rule("C2 C5 P4", Retry.SLOW, AttemptKind.INFRA, 8),
-    _rule("P2 T2 G1 G2", Retry.BACKOFF, AttemptKind.APP, 1),
+    _rule("T2 G1 G2", Retry.BACKOFF, AttemptKind.APP, 1),
     _rule("M1 X1 H1 W6", Retry.BACKOFF, AttemptKind.APP),
     Rule(Match(), Retry.NEVER, built_in=True),
 )
@@ -132,8 +132,9 @@ _ATTEMPTS: Mapping[AttemptKind, int] = MappingProxyType({AttemptKind.INFRA: 5, A
 
 class RetryPolicy(NamedTuple):
     """The whole policy; durations are seconds. `stable` is how long a replacement must run for the back-off to begin
-    anew, `max_age` how old a failure may be, `deadline` how long after the first failure attempts are made, `window` how
-    long attempts count once a replacement had brought the task back, `networks` those of families, by pattern, for tasks whose own is not known.
+    anew, `max_age` how old a failure may be, `deadline` how long after the first failure attempts are made,
+    `window` how long attempts count once a replacement had brought the task back, `networks` those of families, by
+    pattern, for tasks whose own is not known.
     """
 
     attempts: Mapping[AttemptKind, int] = _ATTEMPTS

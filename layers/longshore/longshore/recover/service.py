@@ -15,6 +15,7 @@ from longshore.recover.recording import Recorder
 from longshore.recover.replacing import Replacer
 from longshore.recover.telling import Incident, untold
 from longshore.recover.trail import Trail
+from longshore.recover.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from longshore.outcomes import Outcome
@@ -54,12 +55,13 @@ class Recoverer:
         self._clock = ports.clock
         self.recorder = Recorder(ports, rules.policy)
         self.replacer = Replacer(ports, rules, self.recorder)
+        self._unfinished = Unfinished(ports, self.replacer)
         self._trail = Trail(ports, self.recorder, self.replacer)
         self._of_service = of_service or left_to_ecs
         self._handlers: Mapping[type, Handler] = {
             TaskChanged: self._task_changed,
             ReplacementDue: self._replacement_due,
-            SweepDue: lambda message, _: self.replacer.unfinished(message),
+            SweepDue: lambda message, _: self._unfinished.review(message),
             **(handlers or {}),
         }
 

@@ -63,22 +63,28 @@ class ServiceActions:
         sign = Sign(message.id, min(message.time, now), cls=found.cls)
         known = self._troubles.get(fact.service, key)
         trouble = known.with_sign(sign, _KEEP)
-        limit = trouble.crossed((_SUSTAINED if on_spot else ONCE,))
+        limit = trouble.crossed((_SUSTAINED if on_spot else ONCE,), sign)
         if limit is None or not trouble.may_open(now, _KEEP) or now - sign.at > _KEEP:
             self._caretaker.keep(known, lambda each: each.with_sign(sign, _KEEP))
             return quiet(message, fact.service, "counted", event=fact.event, signs=len(trouble.fresh))
         service = self._services.get(fact.service)
         if service is None or not service.wanted or service.silenced:
             return quiet(message, fact.service, "silenced" if service and service.silenced else "not-wanted")
-        if found.cls in _PASSING and (service.steady or self._explained(fact.service, found)):
-            return quiet(message, fact.service, "steady" if service.steady else "told-already", event=fact.event)
+        if found.cls in _PASSING and (reason := self._untold(service, found)):
+            self._caretaker.keep(known, lambda each: each.with_sign(sign, _KEEP))
+            return quiet(message, fact.service, reason, event=fact.event)
         found = found._replace(owner=service.owner, hint=_SPOT_HINT if on_spot else found.hint)
         detail = {**described(service, found), "event": fact.event, **_instances(service)}
         return self._caretaker.open(message, trouble, limit, Care(Remedy.NOTIFY, CareReason.SERVICE_EVENT), detail)
 
-    def _explained(self, service: str, found: Diagnosis) -> bool:
-        """Whether a trouble that is open says already why tasks do not start."""
-        return found.cls == _UNKNOWN and any(each.is_open for each in self._troubles.of(service))
+    def _untold(self, service: Service, found: Diagnosis) -> str:
+        """Why it is not told: it passed, it is a deployment's own, or a trouble that is open explains it. Else nothing."""
+        if service.steady:
+            return "steady"
+        if service.left_to_breaker:
+            return CareReason.LEFT_TO_BREAKER.value
+        explained = found.cls == _UNKNOWN and any(each.is_open for each in self._troubles.of(service.arn))
+        return "told-already" if explained else ""
 
 
 def _instances(service: Service) -> dict[str, int]:

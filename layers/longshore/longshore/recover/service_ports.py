@@ -85,6 +85,14 @@ class Watched(Protocol):
         ...
 
 
+class Machines(Protocol):
+    """Which EC2 instance is which container instance."""
+
+    def seen(self, cluster: str, instances: Sequence[str]) -> None:
+        """Remembers the machines of container instances, at most a hundred; what is remembered costs nothing."""
+        ...
+
+
 class ServicePorts(NamedTuple):
     """All of them."""
 
@@ -93,3 +101,4 @@ class ServicePorts(NamedTuple):
     troubles: Troubles
     inventory: Inventory
     watched: Watched
+    machines: Machines

@@ -20,6 +20,7 @@ from longshore.recover.crash_loops import (
     undecided,
 )
 from longshore.recover.diagnose import diagnose
+from longshore.recover.service_reasons import CareReason
 from longshore.recover.services import Service, service_arn
 from longshore.recover.troubles import Limit, Trouble, within
 from longshore.tasks import RECOVER_TAG
@@ -78,16 +79,18 @@ class ServiceStops:
             return quiet(message, arn, "too-old", task=task.arn)
         known = self._troubles.get(arn, LOOP + task.started_by)
         loop = known.with_sign(sign, self._policy.keep)
-        limit = loop.crossed(self._policy.limits)
+        limit, reason = loop.crossed(self._policy.limits, sign), "counted"
         if limit is not None and (loop.may_open(now, self._policy.again) or undecided(loop, now)):
             service = self._services.get(arn)
-            if service is not None and _concerned(service, task.started_by):
+            if service is not None and service.left_to_breaker and not loop.is_open:
+                reason = CareReason.LEFT_TO_BREAKER.value
+            elif service is not None and _concerned(service, task.started_by):
                 incident = replace(incident, diagnosis=_diagnosed(incident, service))
                 care = self._care(incident, loop, limit, service)
                 if not stands(loop, care):
                     return self._open(incident, loop, limit, service, care)
         self._caretaker.keep(known, lambda each: each.with_sign(sign, self._policy.keep))
-        return quiet(message, arn, "counted", task=task.arn, signs=len(loop.fresh), **{"class": diagnosis.cls})
+        return quiet(message, arn, reason, task=task.arn, signs=len(loop.fresh), **{"class": diagnosis.cls})
 
     def _care(self, incident: Incident, loop: Trouble, limit: Limit, service: Service) -> Care:
         blamed = suspects(within(loop.fresh, limit), service)

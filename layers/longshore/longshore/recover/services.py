@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from longshore.recover.diagnosis import Owner
 from longshore.recover.owner import owner_of_service
 from longshore.tasks import RECOVER_TAG, pairs
+from longshore.workloads import POLICY_TAG
 
 if TYPE_CHECKING:
     from longshore.tasks import Task
@@ -75,6 +76,11 @@ class Service:
     def steady(self) -> bool:
         """Whether it has what it wants, and nothing is under way."""
         return self.active and not self.rolling and self.running >= self.desired
+
+    @property
+    def left_to_breaker(self) -> bool:
+        """Whether ECS's circuit breaker ends what is under way if it fails, and redeploy, which follows it, tells that."""
+        return self.rolling and self.breaker and POLICY_TAG in self.tags
 
     @property
     def silenced(self) -> bool:

@@ -45,7 +45,7 @@ CAPACITY = (
     Entry(
         "C4", "placement: agent disconnected", _REPLACE, _NOTIFY,
         "The instance's ECS agent is disconnected: look at the agent, its role and its way to ECS.",
-        says(rf"{_LEAD}AGENT\s*(?:$|[.:(-])"),
+        says(rf"{_LEAD}AGENT\s*(?:$|[.:;(-])"),
     ),
     Entry(
         "C5", "quota", _REPLACE, _NOTIFY,
@@ -207,4 +207,13 @@ RUNTIME = (
     ),
 )  # fmt: skip
 
-STARTING = (*CAPACITY, *NETWORK, *PULL, *RESOURCES, *RUNTIME)
+THROTTLED = (
+    Entry(
+        "C5", "quota: throttled", _REPLACE, _NOTIFY,
+        "ECS, or EC2 for it, had too many requests. If it stays: find who calls that often, or ask for a higher rate.",
+        says(r"\bRequestLimitExceeded\b|\bRequest limit exceeded\b|\bThrottling(?:Exception)?\b|\bRate exceeded\b"),
+    ),
+)  # fmt: skip
+"""Asked last: who throttles whom tells more."""
+
+STARTING = (*CAPACITY, *NETWORK, *PULL, *RESOURCES, *RUNTIME, *THROTTLED)

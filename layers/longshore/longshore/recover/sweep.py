@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from longshore.recover.decide import Decision
 from longshore.recover.diagnose import case_of
 from longshore.recover.facts import Fact, SweepDue
+from longshore.recover.isolation import Part, each_apart, told
 from longshore.recover.owner import owner_of
 from longshore.recover.reading import SWEEP_DUE
 from longshore.recover.reasons import Reason, Verdict
+from longshore.recover.recovery import RecoveryState
 from longshore.recover.stuck import diagnose_missed
 from longshore.recover.stuck_tasks import cluster_of_task
 from longshore.recover.telling import Incident, Teller, ended
+from longshore.recover.unfinished import Unfinished, pages
 from longshore.tasks import Task
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ Also = Callable[["Message"], "list[Outcome]"]
 _CALLS = 20
 _PAUSE = timedelta(seconds=5)
 _SURVEYED = 100
+_ENDS = 20
 _MOST_CLUSTERS = 1000
 _DESIRED = ("RUNNING", "STOPPED")
 """Of those that are to be stopped ECS lists, for an hour or so, also those that are: W4 and W5 are among them."""
@@ -75,23 +79,32 @@ class Sweeper:
         self._teller = Teller(ports)
         self._inventory = care.inventory
         self._watched = care.watched
+        self._machines = care.machines
         self._mode = rules.mode
         self._replacer = replacer
         self._recorder = recorder
         self._stuck = stuck
-        self._first: Sequence[Also] = (replacer.unfinished, caretaker.review, stuck.review, *also)
+        self._unfinished = Unfinished(ports, replacer)
+        reviews = (("recoveries", self._unfinished.review), ("services", caretaker.review), ("stuck", stuck.review))
+        self._first: Sequence[tuple[str, Also]] = (*reviews, *((f"review {n}", each) for n, each in enumerate(also, 1)))
 
     def handle(self, message: Message, fact: Fact) -> list[Outcome]:
-        """One part of a sweep. What fails keeps nothing else from being looked at. Raises the first error."""
+        """One part of a sweep. What fails keeps nothing else from its turn, and is told; the next sweep tries again.
+
+        An error is raised only before the message's sequel is sent, else every receive would send another one.
+        """
         if not isinstance(fact, SweepDue):
             return []
         place = _place(message.detail)
+        if pages(message):
+            return self._unfinished.review(message)
         if place.missed:
-            return _each([lambda: self._missed(message, place.after)])
+            return self._missed(message, place.after)
         if fact.clusters:
-            return _each([lambda: self._cluster(message, fact.clusters, place)])
-        parts = [partial(part, message) for part in self._first]
-        return _each([*parts, lambda: self._missed(message, ""), lambda: self._clusters(message)])
+            return self._cluster(message, fact.clusters, place)
+        parts: list[Part] = [(name, partial(part, message)) for name, part in self._first]
+        parts += [("missed", lambda: self._missed(message, "")), ("clusters", lambda: self._clusters(message))]
+        return each_apart(message, parts)
 
     # -- all clusters, page by page ---------------------------------------------------------------------------------
 
@@ -107,25 +120,31 @@ class Sweeper:
     def _cluster(self, message: Message, clusters: Sequence[str], place: Place) -> list[Outcome]:
         """Looks at pages of tasks until this message has made its calls; the rest is for the next one."""
         outcomes: list[Outcome] = []
-        errors: list[Exception] = []
         calls, left, recorded = 0, list(clusters), frozenset(self._watched.all())
         definitions: set[str] = set()
         while left:
             if calls + len(definitions) >= _CALLS:
                 self._later(message, {"clusters": left, **_detail(place)})
                 break
-            page = self._inventory.tasks(left[0], place.desired, place.after)
-            tasks = self._tasks.survey(left[0], page.arns) if page.arns else []
             calls += 2
-            for task in tasks:
-                try:
-                    outcomes += self._task(message, task, recorded, definitions)
-                except Exception as error:  # whatever it was, the other tasks are not to blame
-                    errors.append(error)
+            try:
+                page = self._inventory.tasks(left[0], place.desired, place.after)
+                tasks = self._tasks.survey(left[0], page.arns) if page.arns else []
+            except Exception as error:  # whatever it was, the other clusters are not to blame
+                outcomes.append(told(message, left[0], error))
+                place, left = Place(), left[1:]
+                continue
+            hosts = sorted({each.container_instance for each in tasks if each.container_instance})
+            outcomes += each_apart(message, [(left[0], partial(self._hosted, left[0], hosts))] if hosts else [])
+            looks = [(each.arn, partial(self._task, message, each, recorded, definitions)) for each in tasks]
+            outcomes += each_apart(message, looks)
             place, left = _following(place, page.next, left)
-        if errors:
-            raise errors[0]
         return outcomes
+
+    def _hosted(self, cluster: str, instances: Sequence[str]) -> list[Outcome]:
+        """So that a notice of EC2, which names no cluster, is not looked for in all of them."""
+        self._machines.seen(cluster, instances)
+        return []
 
     def _task(self, message: Message, task: Task, recorded: frozenset[str], definitions: set[str]) -> list[Outcome]:
         """A living task: its launch is recorded if no event told of it, and it is looked at whether it is stuck."""
@@ -146,14 +165,28 @@ class Sweeper:
         """Tasks whose launch was recorded and which are over, though nothing came of that."""
         waiting = [arn for arn in sorted(self._watched.all()) if arn > after]
         now, rest = waiting[: _CALLS * _SURVEYED], waiting[_CALLS * _SURVEYED :]
-        outcomes = _each([partial(self._batch, message, *batch) for batch in _batches(now)])
+        outcomes: list[Outcome] = []
+        for cluster, arns in _batches(now):
+            last = self._batch(message, cluster, arns, outcomes)
+            if len(outcomes) >= _ENDS:
+                self._later(message, {"missed": True, "after": last})
+                return outcomes
         if rest:
             self._later(message, {"missed": True, "after": now[-1]})
         return outcomes
 
-    def _batch(self, message: Message, cluster: str, arns: Sequence[str]) -> list[Outcome]:
-        found = {each.arn: each for each in self._tasks.survey(cluster, arns)}
-        return _each([partial(self._recorded, message, arn, found.get(arn)) for arn in arns])
+    def _batch(self, message: Message, cluster: str, arns: Sequence[str], outcomes: list[Outcome]) -> str:
+        """Adds to the outcomes until there are enough for one message. Answers the last that was looked at."""
+        try:
+            found = {each.arn: each for each in self._tasks.survey(cluster, arns)}
+        except Exception as error:  # whatever it was, the other clusters are not to blame
+            outcomes.append(told(message, cluster, error))
+            return arns[-1]
+        for arn in arns:
+            outcomes += each_apart(message, [(arn, partial(self._recorded, message, arn, found.get(arn)))])
+            if len(outcomes) >= _ENDS:
+                return arn
+        return arns[-1]
 
     def _recorded(self, message: Message, arn: str, task: Task | None) -> list[Outcome]:
         if task is None:
@@ -161,7 +194,9 @@ class Sweeper:
         now = self._clock.now()
         if not task.final or (task.stopped is not None and now < task.stopped + _EVENT_LATE):
             return []
-        outcomes = self._replacer.handle(self._replacer.incidents.of(message, task))
+        recovery = self._recoveries.get(self._recoveries.root_of(arn) or arn)
+        known = recovery is not None and recovery.state is RecoveryState.OPEN  # the open ones have a turn of their own
+        outcomes = [] if known else self._replacer.handle(self._replacer.incidents.of(message, task))
         self._watched.drop(arn)
         return outcomes
 
@@ -181,20 +216,6 @@ class Sweeper:
         self._teller.tell(*outcomes)
         self._watched.drop(arn)
         return outcomes
-
-
-def _each(parts: Sequence[Callable[[], list[Outcome]]]) -> list[Outcome]:
-    """Does all parts. Raises the first error once all were done."""
-    outcomes: list[Outcome] = []
-    errors: list[Exception] = []
-    for part in parts:
-        try:
-            outcomes += part()
-        except Exception as error:  # whatever it was, the other parts are not to blame
-            errors.append(error)
-    if errors:
-        raise errors[0]
-    return outcomes
 
 
 def _batches(arns: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from longshore.events import Kind
 from longshore.outcomes import Outcome, announcements
+from longshore.recover.evidence import secrets_of, told
 from longshore.recover.log_tail import UNREAD, Tail
 from longshore.recover.reasons import Verdict
 from longshore.recover.recovery import Failure
 from longshore.recover.remedies import subnet_of
-from longshore.redaction import redact
 
 if TYPE_CHECKING:
     from longshore.ports import Publisher
@@ -66,7 +66,7 @@ class Incident:
             subnet=subnet_of(task),
             instance=instance,
             exit_code=self.exit_code,
-            reason=redact(_reason(task, self.diagnosis.culprit)).text[:_REASON],
+            reason=told((_reason(task, self.diagnosis.culprit),), secrets_of(task, self.definition))[0][:_REASON],
             ran=None if ran is None else int(ran),
         )
 

@@ -45,8 +45,9 @@ class Trouble:
     together, such as ``LOOP#ecs-svc/1``.
 
     `acted` is when something was last done about it, `act` what; `asking` when redeploy was last about to be asked, so
-    that without `acted` nobody knows whether it was. `why` is the reason that was told last. `told` are members that its end repeats. `window` is
-    that of the limit that opened it, in seconds. `version` fences writers: 0 is not yet written.
+    that without `acted` nobody knows whether it was. `why` is the reason that was told last. `told` are members of what
+    was told, for its end and for what is asked later. `window` is that of the limit that opened it, in seconds.
+    `version` fences writers: 0 is not yet written.
     """
 
     subject: str
@@ -88,9 +89,15 @@ class Trouble:
         recent = [each for each in signs if signs[-1].at - each.at <= keep]
         return replace(self, signs=tuple(recent[-_MOST:]))
 
-    def crossed(self, limits: Iterable[Limit]) -> Limit | None:
-        """The first limit that the signs since it was last resolved reach, in whatever order they came."""
-        return next((limit for limit in limits if reaches(self.fresh, limit)), None)
+    def crossed(self, limits: Iterable[Limit], sign: Sign) -> Limit | None:
+        """The first limit that the signs since it was last resolved reach, in whatever order they came.
+
+        `sign` is one of those that reach it: what was borne with before is no trouble because of one more, later on.
+        """
+        for limit in limits:
+            if reaches([each for each in self.fresh if abs(each.at - sign.at) <= limit.within], limit):
+                return limit
+        return None
 
     @property
     def fresh(self) -> Sequence[Sign]:

@@ -44,6 +44,7 @@ class Why(StrEnum):
 
     AGENT_LOST = "agent-lost", Measure.DRAIN, "its agent stayed away, and its machine is impaired or stopped"
     IMPAIRED_INSTANCE = "impaired-instance", Measure.DRAIN, "the instance cannot run containers any more"
+    SUSPECT_INSTANCE = "suspect-instance", Measure.DRAIN, "two tasks within the hour failed for a fault of the instance"
     INSTANCE_ENDS = "instance-ends", Measure.DRAIN, "the instance is about to be taken away"
 
     RETIREMENT = "retirement", Measure.REDEPLOY, "the platform is about to stop it: what replaces it starts before"
@@ -74,6 +75,7 @@ class Why(StrEnum):
         "what was to start it is gone, is not the only one, or makes its input anew each time",
     )
 
+    ACCUSED_ONCE = "accused-once", Measure.NONE, "one failure alone says little of the instance"
     RECONNECTED = "reconnected", Measure.NONE, "the agent came back"
     RECOVERED = "recovered", Measure.NONE, "the instance's health checks pass again"
     DRAINING = "draining", Measure.NONE, "it is draining already"

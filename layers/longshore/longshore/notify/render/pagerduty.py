@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
-from longshore.events import Kind
-from longshore.notices import Notice, Phase, Severity
+from longshore.notices import Notice, Severity
 from longshore.notify.escape import Plain, clean, cut
+from longshore.notify.incidents import failed, incident, recovered
 from longshore.notify.kinds import slug
 from longshore.notify.ports import Rendered
 from longshore.notify.render import limits
@@ -32,25 +32,6 @@ def render(story: Story) -> Rendered:
     if alert is None or notice.kind.value.startswith(_DEPLOYMENT):
         body["change"] = _change(inner)
     return Rendered(body, _summary(inner))
-
-
-def failed(notice: Notice) -> bool:
-    """Whether somebody may have to be called: errors, and nothing less."""
-    return notice.phase is not Phase.RESOLVED and notice.severity.at_least(Severity.ERROR)
-
-
-def recovered(notice: Notice) -> bool:
-    """Whether what failed is well again. That a deployment was superseded says nothing of the one before."""
-    return notice.phase is Phase.RESOLVED and notice.kind is not Kind.DEPLOYMENT_SUPERSEDED
-
-
-def incident(notice: Notice) -> str:
-    """What alert and recovery have in common: a deployment's workload, for the next good push has another thread."""
-    detail = notice.event.get("detail")
-    workload = detail.get("workload") if isinstance(detail, Mapping) else None
-    if notice.kind.value.startswith(_DEPLOYMENT) and isinstance(workload, str) and workload:
-        return f"deployment/{workload}"
-    return notice.thread
 
 
 def dedup_key(thread: str) -> str:
