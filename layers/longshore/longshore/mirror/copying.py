@@ -8,22 +8,25 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import LongshoreError, ThrottledError, TransientError
+from longshore.errors import LongshoreError, PermanentError, ThrottledError, TransientError
 from longshore.mirror import telling
-from longshore.mirror.carrier import TooLargeError, packs
+from longshore.mirror.carrier import Sent, TooLargeError, packs
 from longshore.mirror.errors import ImmutableTagError, PutOffError, RepositoryGoneError, UnfinishedError
 from longshore.mirror.messages import BlobsDue, CopyDue, Wanted, message, waiting
 from longshore.mirror.orders import Item
 from longshore.mirror.plan import Known
+from longshore.mirror.report import Failure
 from longshore.mirror.survey import whose
+from longshore.mirror.troubles import COPY
 
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.manifests import Descriptor
-    from longshore.mirror.report import Failure, Report
+    from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.mirror.service import Ports
     from longshore.mirror.telling import Teller
+    from longshore.mirror.troubles import Troubles
     from longshore.outcomes import Outcome
 
 _BUSY: Final = timedelta(minutes=1)
@@ -40,9 +43,10 @@ CHUNK: Final = 25
 class Copying:
     """Orders of tags, and of blobs that go ahead of them."""
 
-    def __init__(self, ports: Ports, teller: Teller) -> None:
+    def __init__(self, ports: Ports, teller: Teller, troubles: Troubles) -> None:
         self._ports = ports
         self._teller = teller
+        self._troubles = troubles
 
     def copy(self, correlation: str, mirror: Mirror, order: CopyDue, until: datetime) -> list[Outcome]:
         """Copies tags to one downstream; what is left of it goes on in later messages."""
@@ -62,7 +66,10 @@ class Copying:
     def _in_parts(
         self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
     ) -> list[Outcome]:
-        """A few tags at a time, while there is time; what is left goes on in another invocation."""
+        """A few tags at a time, while there is time; what is left goes on in another invocation.
+
+        What no part can be copied for ends it: it is told once, and the next look at the mirror tries again.
+        """
         outcomes: list[Outcome] = []
         for start in range(0, len(order.wanted), CHUNK):
             now = self._ports.clock.now()
@@ -71,7 +78,10 @@ class Copying:
                 self._later(correlation, late, now)
                 return [*outcomes, telling.put_off(correlation, mirror, "unfinished", now, len(late.wanted))]
             part = replace(order, wanted=order.wanted[start : start + CHUNK])
-            outcomes += self._copied(correlation, mirror, downstream, part, until)
+            try:
+                outcomes += self._copied(correlation, mirror, downstream, part, until)
+            except PermanentError as error:
+                return outcomes + self._troubles.tell(correlation, mirror, downstream, COPY, error)
         return outcomes
 
     def _current(self, mirror: Mirror, downstream: Downstream, order: CopyDue) -> CopyDue:
@@ -134,11 +144,15 @@ class Copying:
         known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {})
         outcomes: list[Outcome] = []
         again: list[tuple[Wanted, LongshoreError]] = []
+        self._troubles.over(mirror, downstream, COPY, known)
         for each in order.wanted:
             before, failure = known.get(each.tag, Known(each.tag)), failures.get(each.tag)
-            if failure is None:
-                outcomes += self._done(correlation, mirror, downstream, each, before)
-            elif _is_worth_another(failure.error, order):
+            stored = self._stored(mirror, downstream, each) if failure is None else failure
+            if isinstance(stored, str):
+                outcomes += self._done(correlation, mirror, downstream, each, before, stored)
+                continue
+            failure = stored
+            if _is_worth_another(failure.error, order):
                 again.append((each, failure.error))
             else:
                 outcomes += self._gave_up(correlation, mirror, downstream, each, before, failure)
@@ -146,12 +160,18 @@ class Copying:
             outcomes += self._once_more(correlation, mirror, order, again)
         return outcomes
 
+    def _stored(self, mirror: Mirror, downstream: Downstream, wanted: Wanted) -> Digest | Failure:
+        """What a tag holds downstream now, or why it cannot be known."""
+        if len(mirror.platforms) != 1:
+            return wanted.digest
+        try:  # an image took the place of its index
+            return self._ports.carrier.stored(mirror, downstream, wanted.tag)
+        except LongshoreError as error:
+            return Failure(Item(wanted.digest, wanted.tag), error, "destination")
+
     def _done(
-        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, before: Known
+        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, before: Known, stored: Digest
     ) -> list[Outcome]:
-        stored = wanted.digest
-        if len(mirror.platforms) == 1:  # an image took the place of its index
-            stored = self._ports.carrier.stored(mirror, downstream, wanted.tag)
         outcome = telling.mirrored(correlation, mirror, downstream, wanted, stored)
         self._teller.tell([outcome])
         known = Known(
@@ -226,7 +246,7 @@ class Copying:
             self._later(correlation, work, now + _BUSY)
             return [telling.put_off(correlation, mirror, "busy", now + _BUSY)]
         try:
-            sent = self._ports.carrier.send(mirror, downstream, work.blobs, until)
+            sent = self._sent(mirror, downstream, work, until)
             over = {blob.digest: error for blob, error in sent.failed}
             left = [b for b in work.blobs if isinstance(over.get(b.digest), TransientError)]
             settled = [b.digest for b in work.blobs if b not in left]
@@ -234,6 +254,12 @@ class Copying:
             return self._rest(correlation, mirror, replace(work, blobs=tuple(left)), [over[b.digest] for b in left])
         finally:
             self._ports.leases.release(lease)
+
+    def _sent(self, mirror: Mirror, downstream: Downstream, work: BlobsDue, until: datetime) -> Sent:
+        try:
+            return self._ports.carrier.send(mirror, downstream, work.blobs, until)
+        except PermanentError as error:
+            return Sent((), tuple((blob, error) for blob in work.blobs))
 
     def _arrived(self, correlation: str, work: BlobsDue, blobs: Sequence[Digest]) -> None:
         left = self._ports.jobs.arrived(work.job, blobs)
