@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from longshore.errors import AccessDeniedError
 from longshore.mirror.errors import PutOffError, RepositoryGoneError, UnfinishedError
-from longshore.mirror.forest import Cause, Forest, Root, caught
+from longshore.mirror.forest import Cause, Forest, Kin, Root, caught
 from longshore.mirror.limits import Deadline, Retries
 from longshore.mirror.orders import Bounds, Copy, Item
 from longshore.mirror.prefetch import Reading
@@ -123,8 +123,9 @@ class _Run:
 
     def _batch(self, items: Sequence[Item]) -> None:
         forest, failed = self._walk.grow(items)
+        kin = Kin(forest)
         for item, cause in failed:
-            self._tally.failed(Failure(item, *cause))
+            self._tally.failed(Failure(item, *cause, subjects=() if item in items else kin.subjects(item)))
         to_store = [m for digest, m in forest.manifests.items() if digest not in forest.present]
         self._tally.left_out(foreign_layers(to_store))
         self._place(forest, blobs_of(to_store))
@@ -140,11 +141,12 @@ class _Run:
         )
         refused = store.store()
         for root in forest.roots:
-            self._conclude(root, refused.get(root.item) or forest.failed.get(root.digest))
+            self._conclude(root, refused.get(root.item) or forest.failed.get(root.digest), kin)
 
-    def _conclude(self, root: Root, cause: Cause | None) -> None:
+    def _conclude(self, root: Root, cause: Cause | None, kin: Kin) -> None:
         if cause is not None:
-            self._tally.failed(Failure(root.item, *cause))
+            subjects = kin.subjects(root.item) if root.referrer else ()
+            self._tally.failed(Failure(root.item, *cause, subjects=subjects))
         elif root.digest == root.here:
             self._tally.manifest(skipped=True)
             self._tally.in_sync(root.item)

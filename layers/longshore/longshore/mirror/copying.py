@@ -290,13 +290,12 @@ def _downstream(mirror: Mirror, order: CopyDue) -> Downstream | None:
 def _by_tag(order: CopyDue, report: Report) -> dict[str, Failure]:
     """The failure of each tag; what failed of a referrer counts for the tags whose image it refers to, else for all."""
     found: dict[str, Failure] = {}
-    tags = {each.tag: each for each in order.wanted}
+    tags = [each.tag for each in order.wanted]
     for failure in report.failures:
         if failure.item.tag in tags:
             found[failure.item.tag] = failure
             continue
-        about = [each.tag for each in order.wanted if each.digest == failure.item.reference]
-        for tag in about or tags:
+        for tag in [each.tag for each in failure.subjects if each.tag] or tags:
             found.setdefault(tag, failure)
     return found
 

@@ -29,13 +29,15 @@ class Counts:
 class Failure:
     """An item that was not copied, or a referrer of it. `error` names side, host, repository and what was asked.
 
-    `digest` is the blob or manifest that failed, `side` the registry that is to blame, where one is.
+    `digest` is the blob or manifest that failed, `side` the registry that is to blame, where one is. `subjects`, of a
+    referrer, are the ordered items that it refers to.
     """
 
     item: Item
     error: LongshoreError
     side: Side | None = None
     digest: Digest | None = None
+    subjects: tuple[Item, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.item}: {self.error}"

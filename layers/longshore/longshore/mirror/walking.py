@@ -214,7 +214,10 @@ class Walk:
         """Every manifest that somebody may have signed; those below an index in sync are read where they are free."""
         quiet = [root for root in forest.roots if root.digest not in forest.manifests]
         read = each(self._pool, lambda root: self._children_here(root.digest), quiet)
-        below = [found for found in read if not isinstance(found, Cause)]
+        forest.below |= {
+            root.digest: found for root, found in zip(quiet, read, strict=True) if not isinstance(found, Cause)
+        }
+        below = list(forest.below.values())
         below += [[child.digest for child in manifest.children] for manifest in forest.manifests.values()]
         return list(
             dict.fromkeys([*(root.digest for root in forest.roots), *forest.manifests, *itertools.chain(*below)])
@@ -234,18 +237,19 @@ class Walk:
         listed = self._listed(asked[:1], tags) + self._listed(
             asked[1:], tags
         )  # the first finds out whether there is an API
-        items = [
-            Item(tag, tag)
-            for digest in asked
-            for tag in digest_tags(digest, self._copy.referrers)
-            if tag in tags and tag not in self._named
-        ]
+        items = list[Item]()
+        for digest in asked:
+            named = [tag for tag in digest_tags(digest, self._copy.referrers) if tag in tags and tag not in self._named]
+            items += [Item(tag, tag) for tag in named]
+            for tag in named:
+                forest.subjects[tag].add(digest)
         for subject, found in zip(asked, listed, strict=True):
             if isinstance(found, Cause):
                 failed.append((Item(subject), found))
                 continue
             items += [Item(referrer.digest) for referrer in found]
-            forest.subjects |= {referrer.digest: subject for referrer in found}
+            for referrer in found:
+                forest.subjects[referrer.digest].add(subject)
         before = set(forest.manifests)
         planted = self._plant(forest, list(dict.fromkeys(items)), failed, referrers=True)
         return list(dict.fromkeys([*planted, *(digest for digest in forest.manifests if digest not in before)]))
