@@ -12,6 +12,7 @@ from longshore.mirror.stores import Lease
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Endpoint
+    from longshore.mirror.budget import Promise
     from longshore.mirror.plan import Known, Sighting
     from longshore.mirror.ports import RateLimit, Upload
 
@@ -57,16 +58,16 @@ class MemoryPulls:
         """See the port."""
         return self.budgets.get(whose, Budget())
 
-    def reserve(self, whose: str, pulls: int, now: datetime, keep: int) -> Budget | None:
+    def reserve(self, whose: str, promise: Promise, now: datetime, keep: int) -> Budget | None:
         """See the port."""
-        after = self.budget(whose).reserve(pulls, now, keep)
+        after = self.budget(whose).reserve(promise, now, keep)
         if after is not None:
             self.budgets[whose] = replace(after, version=after.version + 1)
         return after
 
-    def settle(self, whose: str, promised: int, rate: RateLimit | None, now: datetime) -> None:
+    def settle(self, whose: str, token: str, rate: RateLimit | None, now: datetime) -> None:
         """See the port."""
-        after = self.budget(whose).settle(promised, rate, now)
+        after = self.budget(whose).settle(token, rate, now)
         self.budgets[whose] = replace(after, version=after.version + 1)
 
 

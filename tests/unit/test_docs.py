@@ -166,7 +166,7 @@ def _write_mirrors(table: Table) -> None:
     memory.remember("web", endpoint, Known("v1", A, B, "|all", "x", 2, NOW, NOW, A, "told"))
     memory.sight("web", {"v1": Sighting(A, NOW)})
     pulls = LedgerPulls(table, *place)
-    pulls.settle("hub#anonymous", 0, RateLimit(100, 50, 21_600), NOW)
+    pulls.settle("hub#anonymous", "", RateLimit(100, 50, 21_600), NOW)
     LedgerLeases(table, *place).take("mirror web", NOW, NOW)
     LedgerJobs(table, *place).begin("job", [A], NOW)
     LedgerUploads(table, _Clock(), *place).save("public.ecr.aws", A, Upload("a1/web", "/x", 1, 2, True))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longshore.manifests import digest_of
-from longshore.mirror.budget import Budget, pulls_of
+from longshore.mirror.budget import Budget, Promise, pulls_of
 from longshore.mirror.choosing import choose
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
 from longshore.mirror.ports import ManifestHead, RateLimit
@@ -245,8 +245,12 @@ def test_nothing_is_planned_twice(
 # -- pulls -----------------------------------------------------------------------------------------------------------
 
 
+def promise(pulls: int, token: str = "one", until: datetime = START + DAY) -> Promise:
+    return Promise(token, pulls, until)
+
+
 def told(remaining: int, limit: int = 100, window: int = 21_600) -> Budget:
-    return Budget().settle(0, RateLimit(limit, remaining, window), START)
+    return Budget().settle("", RateLimit(limit, remaining, window), START)
 
 
 def test_copies_beyond_the_budget_wait() -> None:
@@ -259,22 +263,22 @@ def test_copies_beyond_the_budget_wait() -> None:
 
 def test_a_registry_that_tells_no_limit_has_none() -> None:
     assert Budget().available(START, 10) is None
-    assert Budget().reserve(10_000, START, 10) is not None
+    assert Budget().reserve(promise(10_000), START, 10) is not None
 
 
 def test_a_window_later_all_is_there_again() -> None:
     spent = told(0)
-    assert spent.reserve(1, START + timedelta(hours=5), 0) is None
-    later = spent.reserve(60, START + timedelta(hours=6), 10)
+    assert spent.reserve(promise(1), START + timedelta(hours=5), 0) is None
+    later = spent.reserve(promise(60), START + timedelta(hours=6), 10)
     assert later is not None
-    assert later.reserve(31, START + timedelta(hours=6), 10) is None
-    assert later.reserve(30, START + timedelta(hours=6), 10) is not None
+    assert later.reserve(promise(31), START + timedelta(hours=6), 10) is None
+    assert later.reserve(promise(30), START + timedelta(hours=6), 10) is not None
 
 
 def test_silence_counts_as_used() -> None:
-    reserved = told(50).reserve(20, START, 0)
+    reserved = told(50).reserve(promise(20), START, 0)
     assert reserved is not None
-    assert reserved.settle(20, None, START).available(START, 0) == 30
+    assert reserved.settle("one", None, START).available(START, 0) == 30
 
 
 @given(
@@ -285,19 +289,45 @@ def test_silence_counts_as_used() -> None:
 def test_more_is_never_pulled_than_there_is(remaining: int, keep: int, wants: list[tuple[int, bool, int]]) -> None:
     """Against a registry that counts a window from the first pull in it, and copies that end in any order."""
     budget, left, now, window_ends = told(remaining), remaining, START, START + timedelta(hours=6)
-    running: list[int] = []
-    for pulls, ends, minutes in wants:
+    running: list[str] = []
+    for number, (pulls, ends, minutes) in enumerate(wants):
         if now + timedelta(minutes=minutes) < window_ends:
             now += timedelta(minutes=minutes)
-        reserved = budget.reserve(pulls, now, keep)
+        reserved = budget.reserve(promise(pulls, str(number)), now, keep)
         if reserved is not None:
             budget = reserved
             left -= pulls
-            running.append(pulls)
+            running.append(str(number))
             assert left >= min(keep, remaining) or not running
             assert left >= 0
         if ends and running:
             budget = budget.settle(running.pop(0), RateLimit(100, left, 21_600), now)
+
+
+def test_a_promise_that_nobody_settles_ends_by_itself() -> None:
+    """The invocation was killed; each hourly look is told that the pulls are there."""
+    budget = told(100).reserve(promise(90, until=START + timedelta(minutes=16)), START, 10)
+    assert budget is not None
+    for minutes, left in [(10, 0), (60, 90), (600, 90)]:
+        now = START + timedelta(minutes=minutes)
+        budget = budget.settle("", RateLimit(100, 100, 21_600), now)
+        assert budget.available(now, 10) == left
+    assert budget.promises == ()
+
+
+def test_what_ended_unsettled_counts_until_the_registry_is_heard_again() -> None:
+    budget = told(100).reserve(promise(90, until=START + timedelta(minutes=16)), START, 0)
+    assert budget is not None
+    now = START + timedelta(minutes=20)
+    assert budget.available(now, 0) == 10, "those pulls may have been made"
+    assert budget.settle("", RateLimit(100, 40, 21_600), now).available(now, 0) == 40
+    assert budget.available(START + timedelta(hours=6), 0) == 100
+
+
+def test_what_is_being_pulled_counts_when_the_window_is_over() -> None:
+    budget = told(100).reserve(promise(90), START, 0)
+    assert budget is not None
+    assert budget.available(START + timedelta(hours=6), 0) == 10
 
 
 @pytest.mark.parametrize(

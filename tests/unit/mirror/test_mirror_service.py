@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longshore.errors import AccessDeniedError, BadEventError, GoneError, UpstreamError
+from longshore.errors import AccessDeniedError, BadEventError, ConflictError, GoneError, UpstreamError
 from longshore.events import Kind
 from longshore.images import Endpoint
 from longshore.manifests import Descriptor
+from longshore.mirror.budget import Budget, Promise
 from longshore.mirror.carrier import packs
 from longshore.mirror.errors import ImmutableTagError, IntegrityError, PutOffError, UnfinishedError
 from longshore.mirror.messages import CopyDue, Message, Wanted, message
@@ -403,6 +404,38 @@ def test_the_budget_is_never_exceeded(tags: int, rates: list[int]) -> None:
         made.sweep()
         made.run(minutes=61)
         assert made.publisher.of(Kind.MIRROR_FAILED) == []
+
+
+def test_an_invocation_that_was_killed_starves_nobody() -> None:
+    made = MirrorWorld(web={**HUB_WEB, "every": "1h"})
+    made.registry(HUB).rate = RateLimit(100, 100, 21_600)
+    made.upstream().tags["v1"] = digest("v1")
+    whose = f"{HUB}#anonymous"
+    made.pulls.settle(whose, "", RateLimit(100, 100, 21_600), START)
+    assert made.pulls.reserve(whose, Promise("killed", 100, START + timedelta(minutes=16)), START, 0) is not None
+    made.sweep()
+    made.run(minutes=59)
+    assert made.copies == []
+    made.sweep()
+    made.run(minutes=61)
+    assert [tag for _, tag, _ in made.copies] == ["v1"]
+
+
+def test_what_was_promised_is_given_back_when_promising_fails() -> None:
+    made = MirrorWorld(web=HUB_WEB)
+    made.upstream().tags.update({"v1": digest("v1"), "v2": digest("v2")})
+    reserve = made.pulls.reserve
+
+    def conflicting(whose: str, promise: Promise, now: datetime, keep: int) -> Budget | None:
+        if made.pulls.budget(whose).promises:
+            raise ConflictError("the pulls are written too often")
+        return reserve(whose, promise, now, keep)
+
+    made.pulls.reserve = conflicting  # type: ignore[method-assign]
+    made.sweep()
+    with pytest.raises(ConflictError):
+        made.run()
+    assert made.pulls.budget(f"{HUB}#anonymous").promises == ()
 
 
 # -- deleting, switches, what may come in ----------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from longshore.aws.table import Table, expiry
 from longshore.errors import ConflictError
 from longshore.images import Digest, Endpoint
-from longshore.mirror.budget import Budget
+from longshore.mirror.budget import Budget, Promise
 from longshore.mirror.plan import Known, Sighting
 from longshore.mirror.ports import RateLimit, Upload
 from longshore.mirror.stores import Lease
@@ -147,17 +147,20 @@ class LedgerPulls:
             remaining=item.get("remaining", 0),
             window=timedelta(seconds=item["window"]),
             told=_time(item.get("told")),
-            reserved=item.get("reserved", 0),
+            promises=tuple(
+                Promise(each["token"], each["pulls"], datetime.fromisoformat(each["until"]))
+                for each in item.get("promises", ())
+            ),
             version=item["version"],
         )
 
-    def reserve(self, whose: str, pulls: int, now: datetime, keep: int) -> Budget | None:
+    def reserve(self, whose: str, promise: Promise, now: datetime, keep: int) -> Budget | None:
         """See the port."""
-        return self._change(whose, now, lambda budget: budget.reserve(pulls, now, keep))
+        return self._change(whose, now, lambda budget: budget.reserve(promise, now, keep))
 
-    def settle(self, whose: str, promised: int, rate: RateLimit | None, now: datetime) -> None:
+    def settle(self, whose: str, token: str, rate: RateLimit | None, now: datetime) -> None:
         """See the port."""
-        self._change(whose, now, lambda budget: budget.settle(promised, rate, now))
+        self._change(whose, now, lambda budget: budget.settle(token, rate, now))
 
     def _change(self, whose: str, now: datetime, change: Callable[[Budget], Budget | None]) -> Budget | None:
         for _ in range(_TRIES):
@@ -180,7 +183,7 @@ class LedgerPulls:
             "remaining": after.remaining,
             "window": int(after.window.total_seconds()),
             "told": after.told.isoformat() if after.told else None,
-            "reserved": after.reserved,
+            "promises": [{**each._asdict(), "until": each.until.isoformat()} for each in after.promises],
             "version": before.version + 1,
             "expires": expiry(now, _PULLS_KEEP),
         }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from longshore.errors import LongshoreError, PermanentError, ThrottledError, TransientError
 from longshore.mirror import telling
+from longshore.mirror.budget import Promise
 from longshore.mirror.carrier import Sent, TooLargeError, packs
 from longshore.mirror.errors import ImmutableTagError, PutOffError, RepositoryGoneError, UnfinishedError
 from longshore.mirror.messages import BlobsDue, CopyDue, Wanted, message, waiting
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _BUSY: Final = timedelta(minutes=1)
 _LEASE_MARGIN: Final = timedelta(minutes=1)
+_PROMISED: Final = timedelta(hours=1)
+"""Manifests are read first: pulls that are promised are made by then, however long the blobs take."""
 _MOST_TRIES: Final = 5
 _MOST_FANNED: Final = 2
 _FIRST_WAIT: Final = timedelta(minutes=1)
@@ -97,23 +100,30 @@ class Copying:
     def _copied(
         self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
     ) -> list[Outcome]:
-        order, outcomes = self._affordable(correlation, mirror, order)
-        if not order.wanted:
-            return outcomes
-        promised = sum(each.pulls for each in order.wanted)
+        now = self._ports.clock.now()
+        outcomes: list[Outcome] = []
+        promise = Promise(f"{downstream.endpoint} {now.isoformat()}", 0, min(until + _LEASE_MARGIN, now + _PROMISED))
         try:
+            order, outcomes = self._affordable(correlation, mirror, order, promise)
+            if not order.wanted:
+                return outcomes
             report = self._run(mirror, downstream, order, until)
         except TooLargeError as error:
             return outcomes + self._fan_out(correlation, mirror, order, error.blobs)
         finally:
-            self._ports.pulls.settle(whose(mirror), promised, self._ports.carrier.rate(mirror), self._ports.clock.now())
+            if order.wanted:
+                rate = self._ports.carrier.rate(mirror)
+                self._ports.pulls.settle(whose(mirror), promise.token, rate, self._ports.clock.now())
         return outcomes + self._concluded(correlation, mirror, downstream, order, report)
 
-    def _affordable(self, correlation: str, mirror: Mirror, order: CopyDue) -> tuple[CopyDue, list[Outcome]]:
+    def _affordable(
+        self, correlation: str, mirror: Mirror, order: CopyDue, promise: Promise
+    ) -> tuple[CopyDue, list[Outcome]]:
         """What upstream's pulls allow, promised; the rest waits until there are more."""
         now = self._ports.clock.now()
         for place, each in enumerate(order.wanted):
-            if self._ports.pulls.reserve(whose(mirror), each.pulls, now, mirror.keep_pulls) is None:
+            more = promise._replace(pulls=each.pulls)
+            if self._ports.pulls.reserve(whose(mirror), more, now, mirror.keep_pulls) is None:
                 until = self._ports.pulls.budget(whose(mirror)).refills(now)
                 late = replace(order, wanted=order.wanted[place:])
                 self._later(correlation, late, until)

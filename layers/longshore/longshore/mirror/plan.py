@@ -194,7 +194,7 @@ def _within(budget: Budget, steps: list[Step], now: datetime, keep: int) -> list
         if step.action is not Action.COPY:
             found.append(step)
             continue
-        reserved = budget.reserve(step.pulls, now, keep)
+        reserved = budget.planned(step.pulls, now, keep)
         if reserved is None:
             found.append(replace(step, reason=Reason.BUDGET, until=budget.refills(now)))
         else:

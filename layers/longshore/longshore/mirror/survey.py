@@ -47,7 +47,7 @@ class Survey:
             known, listing = self.known.get(downstream, {}), self.listings[downstream]
             steps = plan(self.mirror, self.upstream, known, listing, self.now, budget)
             spent = sum(step.pulls for step in steps if step.action == "copy")
-            budget = budget.reserve(spent, self.now, self.mirror.keep_pulls) or budget
+            budget = budget.planned(spent, self.now, self.mirror.keep_pulls) or budget
             found[downstream] = steps
         return found
 
@@ -160,7 +160,7 @@ class Surveyor:
     def _budget(self, mirror: Mirror, source: Registry, now: datetime) -> Budget:
         """As the ledger has it, with what the registry has just said."""
         if source.rate is not None:
-            self._pulls.settle(whose(mirror), 0, source.rate, now)
+            self._pulls.settle(whose(mirror), "", source.rate, now)
         return self._pulls.budget(whose(mirror))
 
 
