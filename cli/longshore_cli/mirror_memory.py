@@ -23,6 +23,7 @@ class MemoryMirrors:
     def __init__(self) -> None:
         self._known: dict[str, dict[Endpoint, dict[str, Known]]] = {}
         self._seen: dict[str, dict[str, Sighting]] = {}
+        self._arrived: dict[str, dict[str, datetime]] = {}
 
     def known(self, mirror: str) -> Mapping[Endpoint, Mapping[str, Known]]:
         """See the port."""
@@ -39,6 +40,14 @@ class MemoryMirrors:
     def sightings(self, mirror: str) -> Mapping[str, Sighting]:
         """See the port."""
         return dict(self._seen.get(mirror, {}))
+
+    def arrivals(self, mirror: str) -> Mapping[str, datetime]:
+        """See the port."""
+        return dict(self._arrived.get(mirror, {}))
+
+    def arrive(self, mirror: str, arrivals: Mapping[str, datetime]) -> None:
+        """See the port."""
+        self._arrived[mirror] = {**arrivals, **self._arrived.get(mirror, {})}
 
     def sight(self, mirror: str, sightings: Mapping[str, Sighting]) -> None:
         """See the port."""

@@ -126,6 +126,7 @@ class Stage:
                 for known in tags.values():
                     memory.remember(mirror.name, endpoint, known)
             memory.sight(mirror.name, ledger.sightings(mirror.name))
+            memory.arrive(mirror.name, ledger.arrivals(mirror.name))
             pulls.budgets[whose(mirror)] = LedgerPulls(self._table, *self._place).budget(whose(mirror))
         return Surveyor(self.places, memory, pulls, self.clock).look(mirror)
 

@@ -83,6 +83,14 @@ def test_of_one_image_the_first_sighting_stands(stores: Stores) -> None:
     assert stores.memory.sightings("other") == {}
 
 
+def test_of_one_tag_the_first_arrival_stands(stores: Stores) -> None:
+    stores.memory.sight("web", {"v1": Sighting(ONE, START - MINUTE)})
+    stores.memory.arrive("web", {"v1": START, "v2": START})
+    stores.memory.arrive("web", {"v1": START + MINUTE, "v3": START + MINUTE})
+    assert stores.memory.arrivals("web") == {"v1": START, "v2": START, "v3": START + MINUTE}
+    assert stores.memory.arrivals("other") == {}
+
+
 def test_pulls_are_promised_while_there_are_some(stores: Stores) -> None:
     assert stores.pulls.budget("hub#anonymous").limit is None
     one, other = Promise("one", 5, START + 9 * MINUTE), Promise("other", 5, START + 5 * MINUTE)
@@ -161,6 +169,7 @@ def test_an_old_upload_is_of_no_use(stores: Stores) -> None:
 def test_every_item_ends_and_names_its_account_and_region(stores: Stores) -> None:
     stores.memory.remember("web", A, FULL)
     stores.memory.sight("web", {"v1": Sighting(ONE, START)})
+    stores.memory.arrive("web", {"v1": START})
     stores.pulls.reserve("hub#anonymous", Promise("one", 1, START), START, 0)
     stores.leases.take("copy", START, START + MINUTE)
     stores.jobs.begin("job", [ONE], START)
@@ -168,7 +177,7 @@ def test_every_item_ends_and_names_its_account_and_region(stores: Stores) -> Non
     if not stores.in_ledger:
         return
     items = raw_items()
-    assert len(items) == 6
+    assert len(items) == 7
     for item in items:
         assert int(item["expires"]["N"]) > START.timestamp()
         assert "123456789012/eu-west-1" in item["pk"]["S"]

@@ -165,6 +165,7 @@ def _write_mirrors(table: Table) -> None:
     memory = LedgerMemory(table, _Clock(), *place)
     memory.remember("web", endpoint, Known("v1", A, B, "|all", "x", 2, NOW, NOW, A, "told"))
     memory.sight("web", {"v1": Sighting(A, NOW)})
+    memory.arrive("web", {"v1": NOW})
     pulls = LedgerPulls(table, *place)
     pulls.settle("hub#anonymous", "", RateLimit(100, 50, 21_600), NOW)
     LedgerLeases(table, *place).take("mirror web", NOW, NOW)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from longshore.manifests import digest_of
 from longshore.mirror.budget import Budget, Promise, pulls_of
-from longshore.mirror.choosing import choose
+from longshore.mirror.choosing import candidates, choose
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
 from longshore.mirror.ports import ManifestHead, RateLimit
 from longshore.mirror.reading import read_mirrors
@@ -108,6 +108,12 @@ def test_by_time_the_newest_are_those_seen_last_and_the_unseen() -> None:
     seen = {"main-a": START, "main-b": START - DAY, "main-c": START + DAY}
     assert choose(rules, seen, seen)[0] == ["main-a", "main-c"]
     assert choose(rules, [*seen, "main-d"], seen)[0] == ["main-c", "main-d"]
+
+
+def test_by_time_what_came_at_once_goes_by_version_or_name() -> None:
+    rules = mirror(tags={"regex": "^.*$", "latest": 1, "by": "time"}).tags
+    assert choose(rules, ["b9", "b10", "b2", "1.9.0", "1.10.0"], {})[0] == ["1.10.0", "b10"]
+    assert candidates(rules, ["b9", "b10", "b2"]) == ["b2", "b9", "b10"], "what is recorded last is the newest"
 
 
 versions = st.builds("{}.{}.{}{}".format, *[st.integers(0, 3)] * 3, st.sampled_from(["", "-alpine", "-rc.1"]))

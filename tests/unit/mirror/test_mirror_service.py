@@ -169,6 +169,25 @@ def test_what_was_mirrored_is_mirrored_on() -> None:
     assert made.downstream("on").tags == {"1.0": digest("one")}
 
 
+@settings(max_examples=50)
+@given(looks=st.lists(st.sets(st.integers(0, 60), max_size=12), min_size=2, max_size=6), latest=st.integers(1, 4))
+def test_by_time_each_look_copies_the_newest_alone(looks: list[set[int]], latest: int) -> None:
+    """Against a list of what came when, in which the last are the newest."""
+    rules = {"regex": "^b[0-9]+$", "latest": latest, "by": "time"}
+    made = MirrorWorld(web={**WEB, "every": "1h", "referrers": "none", "tags": rules})
+    order: list[str] = []
+    expected: set[str] = set()
+    for numbers in looks:
+        order += [tag for number in sorted(numbers) if (tag := f"b{number}") not in order]
+        made.upstream().tags = {tag: digest(tag) for tag in order}
+        expected |= set(order[-latest:])
+        for _ in range(2):
+            made.sweep()
+            made.run(minutes=60)
+            assert {tag for _, tag, _ in made.copies} == expected
+            assert len(made.copies) == len(expected), "a second look finds nothing to do"
+
+
 # -- trouble ---------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 Keys (pk / sk), each with account and Region:
 MIRROR#<account>/<region>#<mirror> / TAG#<host>/<name>#<tag>   what was copied there under a tag
 MIRROR#<account>/<region>#<mirror> / SEEN#<tag>                since when upstream's tag names its image
+MIRROR#<account>/<region>#<mirror> / LISTED#<tag>              since when upstream lists a tag
 PULLS#<account>/<region> / <host>#<login>                      a registry's budget of pulls
 LEASE#<account>/<region> / <what>                              who works on something, and when it was last done
 JOB#<account>/<region> / <job>                                 blobs that a fanned-out copy waits for
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from longshore.ports import Clock
 
 _KEEP = timedelta(days=400)
+_ARRIVALS_KEEP = timedelta(days=3650)
+"""A tag of which this were forgotten while upstream still lists it would be the newest."""
 _PULLS_KEEP = timedelta(days=7)
 _JOB_KEEP = timedelta(days=14)
 _UPLOAD_KEEP = timedelta(hours=24)
@@ -75,6 +78,20 @@ class LedgerMemory:
             item["sk"].removeprefix("SEEN#"): Sighting(item["digest"], datetime.fromisoformat(item["since"]))
             for item in items
         }
+
+    def arrivals(self, mirror: str) -> Mapping[str, datetime]:
+        """See the port."""
+        items = self._table.query(self._pk(mirror), "LISTED#")
+        return {item["sk"].removeprefix("LISTED#"): datetime.fromisoformat(item["since"]) for item in items}
+
+    def arrive(self, mirror: str, arrivals: Mapping[str, datetime]) -> None:
+        """See the port."""
+        for tag, since in arrivals.items():
+            key = {"pk": self._pk(mirror), "sk": f"LISTED#{tag}", "expires": expiry(since, _ARRIVALS_KEEP)}
+            try:
+                self._table.put({**key, "since": since.isoformat()}, "attribute_not_exists(pk)")
+            except ConflictError:
+                continue
 
     def sight(self, mirror: str, sightings: Mapping[str, Sighting]) -> None:
         """See the port."""

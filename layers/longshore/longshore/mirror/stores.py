@@ -33,6 +33,14 @@ class Memory(Protocol):
         """By tag."""
         ...
 
+    def arrivals(self, mirror: str) -> Mapping[str, datetime]:
+        """Since when upstream is known to list each tag, whatever it names."""
+        ...
+
+    def arrive(self, mirror: str, arrivals: Mapping[str, datetime]) -> None:
+        """Keeps new ones, in their order. Of one tag the first stands."""
+        ...
+
     def sight(self, mirror: str, sightings: Mapping[str, Sighting]) -> None:
         """Keeps new ones. Of one image the first stands, whoever writes last."""
         ...

@@ -10,9 +10,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from longshore.errors import AccessDeniedError, LongshoreError, ThrottledError
-from longshore.mirror.choosing import choose
+from longshore.mirror.choosing import candidates, choose
 from longshore.mirror.errors import AddressError, RepositoryGoneError
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
+from longshore.mirror.rules import By
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -58,7 +59,7 @@ def whose(mirror: Mirror) -> str:
 
 
 class Surveyor:
-    """Asks registries and the ledger. Nothing is changed but what is remembered of when tags were first seen."""
+    """Asks registries and the ledger. Nothing is changed but since when tags are known, and the budget."""
 
     def __init__(self, places: Places, memory: Memory, pulls: Pulls, clock: Clock) -> None:
         self._places = places
@@ -77,8 +78,7 @@ class Surveyor:
         known = {each: kept.get(each.endpoint, {}) for each in mirror.downstreams}
         sightings = self._memory.sightings(mirror.name)
         tags = frozenset(source.tags(mirror.upstream.name)) if mirror.tags.listed else None
-        since = {tag: sighting.since for tag, sighting in sightings.items()}
-        chosen, left = choose(mirror.tags, tags or mirror.tags.names, since)
+        chosen, left = choose(mirror.tags, tags or mirror.tags.names, self._arrivals(mirror, tags or (), now))
         if only is not None:
             wanted = set(only)
             chosen, left = [t for t in chosen if t in wanted], {t: r for t, r in left.items() if t in wanted}
@@ -95,6 +95,16 @@ class Surveyor:
         )
         listings = {each: self._listing(mirror, each, chosen) for each in mirror.downstreams}
         return Survey(mirror, upstream, known, listings, self._budget(mirror, source, now), now)
+
+    def _arrivals(self, mirror: Mirror, tags: Iterable[str], now: datetime) -> Mapping[str, datetime]:
+        """Since when each tag is listed, for `by: time`; of those of one look the newest are recorded last."""
+        if mirror.tags.latest is None or mirror.tags.by is not By.TIME:
+            return {}
+        before = self._memory.arrivals(mirror.name)
+        fresh = {tag: now for tag in candidates(mirror.tags, tags) if tag not in before}
+        if fresh:
+            self._memory.arrive(mirror.name, fresh)
+        return {**before, **fresh}
 
     def _heads(
         self, mirror: Mirror, source: Registry, tags: list[str]
