@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 GIB: Final = 1024**3
 _LARGE_BYTES: Final = GIB
 _LARGE_COUNT: Final = 60
-_PUTS_PER_SECOND: Final = 2.0
-"""ECR takes 10 manifests a second of an account (PutImage), and up to five invocations share them."""
+PER_SECOND: Final = 2.0
+"""ECR takes 10 manifests a second of an account (PutImage), ECR Public also ends no more than 10 uploads in one
+(CompleteLayerUpload; mirror 3), and up to five invocations share them."""
 
 
 class TooLargeError(Exception):
@@ -98,11 +100,12 @@ class CopyCarrier:
         uploads: UploadLedger,
         clock: Clock,
         bounds: Bounds | None = None,
-        pace: Callable[[], None] | None = None,
         *,
+        per_second: float = PER_SECOND,
         whole: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`pace` is waited for before a manifest is put into ECR; two a second when it is None.
+        """`per_second` is how many manifests go into ECR, and how many uploads end in ECR Public: each of both.
 
         `whole`: nothing is too large, as at a terminal, which has no deadline.
         """
@@ -111,7 +114,8 @@ class CopyCarrier:
         self._clock = clock
         self._bounds = bounds or Bounds()
         self._whole = whole
-        self._pace = pace or Pace(_PUTS_PER_SECOND, clock).wait
+        self._put = Pace(per_second, clock, sleep).wait
+        self._finish = Pace(per_second, clock, sleep).wait
 
     def copy(
         self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
@@ -126,7 +130,8 @@ class CopyCarrier:
             deadline=Deadline(self._clock, until),
             ledger=self._uploads,
             holdings=holdings,
-            before_put=self._pace if downstream.creatable else _at_once,
+            before_put=self._put if downstream.creatable else _at_once,
+            before_finish=self._finish if downstream.is_public else _at_once,
             progress=Silence() if whole or self._whole else _Scale(holdings, downstream.endpoint.name),
         )
         order = Copy(
@@ -146,6 +151,7 @@ class CopyCarrier:
             self._clock,
             lambda: Retries(self._bounds.tries),
             self._uploads,
+            before_finish=self._finish if downstream.is_public else _at_once,
         )
         there: list[Digest] = []
         failed: list[tuple[Descriptor, LongshoreError]] = []

@@ -197,7 +197,8 @@ class _Run:
         if isinstance(how, Cause):
             forest.failed[blob.digest] = how
             refused = how.side == "destination" and isinstance(how.error, RepositoryGoneError | AccessDeniedError)
-            if refused or isinstance(how.error, PutOffError):
+            asked = isinstance(how.error, PutOffError) and how.error.retry_after > self._copier.longest_wait
+            if refused or asked:
                 self._deadline.halt(how.error)  # the others would be told the same
         else:
             self._note(blob, how)

@@ -224,7 +224,7 @@ class Copying:
             self._later(correlation, replace(order, wanted=wanted), now)
             return [telling.put_off(correlation, mirror, "unfinished", now, len(wanted))]
         until = now + _FIRST_WAIT * 2**order.tries
-        until = max([until, *(error.until for error in errors if isinstance(error, PutOffError))])
+        until = max([until, *(_until(error, now) for error in errors)])
         self._later(correlation, order.again(wanted), until)
         return [telling.put_off(correlation, mirror, "failed", until, len(wanted))]
 
@@ -284,7 +284,7 @@ class Copying:
         now = self._ports.clock.now()
         if not work.blobs:
             return []
-        waits = [error.until for error in errors if isinstance(error, PutOffError)]
+        waits = [_until(error, now) for error in errors]
         hard = [e for e in errors if not isinstance(e, UnfinishedError | ThrottledError)]
         if hard:
             raise hard[0]
@@ -308,6 +308,13 @@ def _by_tag(order: CopyDue, report: Report) -> dict[str, Failure]:
         for tag in [each.tag for each in failure.subjects if each.tag] or tags:
             found.setdefault(tag, failure)
     return found
+
+
+def _until(error: LongshoreError, now: datetime) -> datetime:
+    """When what failed may be tried again."""
+    if isinstance(error, PutOffError):
+        return error.until
+    return now + timedelta(seconds=error.retry_after) if isinstance(error, ThrottledError) else now
 
 
 def _is_worth_another(error: LongshoreError, order: CopyDue) -> bool:
