@@ -261,9 +261,9 @@ def told(remaining: int, limit: int = 100, window: int = 21_600) -> Budget:
 
 def test_copies_beyond_the_budget_wait() -> None:
     heads = {f"v{i}": head(str(i), INDEX) for i in range(4)}
-    steps = plan(mirror(platforms=["linux/amd64"]), upstream(heads), {}, Listing(), START, told(14))
+    steps = plan(mirror(platforms=["linux/amd64"]), upstream(heads), {}, Listing(), START, told(17))
     assert [step.reason for step in steps] == [Reason.NEW, Reason.NEW, Reason.BUDGET, Reason.BUDGET]
-    assert [step.pulls for step in steps[:2]] == [2, 2]
+    assert [step.pulls for step in steps[:2]] == [3, 3]
     assert steps[2].until == START + timedelta(hours=1)
 
 
@@ -330,6 +330,12 @@ def test_what_ended_unsettled_counts_until_the_registry_is_heard_again() -> None
     assert budget.available(START + timedelta(hours=6), 0) == 100
 
 
+def test_what_no_full_budget_could_pay_takes_all_of_it() -> None:
+    assert told(100).reserve(promise(300), START, 10) is not None
+    assert told(89).reserve(promise(300), START, 10) is None
+    assert told(100).reserve(promise(300), START, 200) is None, "all is kept for others"
+
+
 def test_what_is_being_pulled_counts_when_the_window_is_over() -> None:
     budget = told(100).reserve(promise(90), START, 0)
     assert budget is not None
@@ -338,7 +344,7 @@ def test_what_is_being_pulled_counts_when_the_window_is_over() -> None:
 
 @pytest.mark.parametrize(
     ("is_index", "platforms", "known", "pulls"),
-    [(False, 0, None, 1), (True, 2, None, 3), (True, 0, None, 9), (True, 0, 5, 5)],
+    [(False, 0, None, 1), (True, 2, None, 5), (True, 0, None, 17), (True, 2, 3, 5), (True, 2, 9, 9)],
 )
 def test_how_many_pulls_a_copy_costs(is_index: bool, platforms: int, known: int | None, pulls: int) -> None:
     assert pulls_of(is_index=is_index, platforms=platforms, known=known) == pulls

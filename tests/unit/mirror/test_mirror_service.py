@@ -19,7 +19,7 @@ from longshore.mirror.errors import ImmutableTagError, IntegrityError, PutOffErr
 from longshore.mirror.messages import CopyDue, Message, Wanted, message
 from longshore.mirror.ports import RateLimit
 from tests.fakes import START
-from tests.mirrors_world import HOME, HUB, MirrorWorld, digest
+from tests.mirrors_world import HOME, HUB, INDEX, MirrorWorld, digest
 
 WEB: dict[str, Any] = {"from": "quay.io/org/web", "to": "ecr:mirror/web"}
 HUB_WEB: dict[str, Any] = {"from": "org/web", "to": "ecr:mirror/web", "keep_pulls": 0}
@@ -413,16 +413,37 @@ def test_what_the_budget_does_not_allow_waits_and_never_sleeps() -> None:
 
 
 @settings(max_examples=30)
-@given(tags=st.integers(1, 40), rates=st.lists(st.integers(0, 15), min_size=1, max_size=6))
+@given(tags=st.integers(1, 40), rates=st.lists(st.integers(0, 60), min_size=1, max_size=6))
 def test_the_budget_is_never_exceeded(tags: int, rates: list[int]) -> None:
-    """The world's registry asserts it at every pull. Both mirrors are planned before either copies."""
-    made = MirrorWorld(web={**HUB_WEB, "to": ["ecr:a", "ecr:b"]}, other={**HUB_WEB, "to": ["ecr:x", "ecr:y"]})
+    """The world's registry asserts it at every pull: of indexes with two images and their attestations. Both mirrors are planned before either copies."""
+    rules = {**HUB_WEB, "platforms": ["linux/amd64", "linux/arm64"]}
+    made = MirrorWorld(web={**rules, "to": ["ecr:a", "ecr:b"]}, other={**rules, "to": ["ecr:x", "ecr:y"]})
+    made.upstream().media_type = INDEX
     made.upstream().tags.update({f"v{i}": digest(f"v{i}") for i in range(tags)})
+    made.pull_cost = dict.fromkeys(made.upstream().tags, 5)
     for left in rates:
         made.registry(HUB).rate = RateLimit(100, left, 21_600)
         made.sweep()
         made.run(minutes=61)
         assert made.publisher.of(Kind.MIRROR_FAILED) == []
+
+
+def test_what_a_copy_has_cost_is_promised_to_the_next_one() -> None:
+    made = MirrorWorld(web={**HUB_WEB, "every": "1h"})
+    hub = made.registry(HUB)
+    made.upstream().media_type, made.pull_cost = INDEX, {"v1": 30, "v2": 30}
+    made.upstream().tags.update({"v1": digest("v1"), "v2": digest("v2"), "same": digest("v2")})
+    made.sweep()
+    made.run()
+    (known,) = made.memory.known("web").values()
+    assert {tag: each.pulls for tag, each in known.items()} == {"v1": 31, "v2": 31, "same": 31}
+    made.upstream().tags["v1"] = digest("signed as well")
+    for left, copies in [(30, 3), (31, 4)]:
+        hub.rate = RateLimit(100, left, 21_600)
+        made.clock.advance(3600)
+        made.sweep()
+        made.run()
+        assert len(made.copies) == copies
 
 
 def test_an_invocation_that_was_killed_starves_nobody() -> None:

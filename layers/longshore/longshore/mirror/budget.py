@@ -54,7 +54,7 @@ class Budget:
     def reserve(self, promise: Promise, now: datetime, keep: int) -> Budget | None:
         """The budget after a promise, added to what its token has already; None when it lacks the pulls."""
         left = self.available(now, keep)
-        if left is not None and promise.pulls > left:
+        if left is not None and self._least(promise, keep) > left:
             return None
         before = sum(each.pulls for each in self.promises if each.token == promise.token)
         others = (each for each in self.promises if each.token != promise.token and self._counts(each, now))
@@ -81,6 +81,10 @@ class Budget:
         after = replace(self, limit=rate.limit, remaining=rate.remaining, window=window, told=now, promises=others)
         return replace(after, promises=tuple(each for each in others if after._counts(each, now)))
 
+    def _least(self, promise: Promise, keep: int) -> int:
+        """What has to be left for a promise. What no full budget could pay takes all, else it would wait for ever."""
+        return promise.pulls if self.limit is None else min(promise.pulls, max(1, self.limit - keep))
+
     def _counts(self, promise: Promise, now: datetime) -> bool:
         """Whether it is live, or ended when the registry had not been heard again."""
         if promise.until > now:
@@ -92,10 +96,10 @@ class Budget:
 
 
 def pulls_of(*, is_index: bool, platforms: int, known: int | None) -> int:
-    """How many pulls a copy is likely to cost: one for each manifest that is read (mirror 0.3).
+    """How many pulls a copy may cost: one for each manifest that is read (mirror 0.3).
 
-    `platforms` is how many of an index are wanted (0: all), `known` how many manifests the last copy had.
+    Each platform of an index may have an attestation beside its image. `platforms` is how many are wanted (0: all),
+    `known` what a copy of the tag has cost: more where there are signatures.
     """
-    if known is not None:
-        return known
-    return 1 + (platforms or _UNKNOWN_PLATFORMS) if is_index else 1
+    estimate = 1 + 2 * (platforms or _UNKNOWN_PLATFORMS) if is_index else 1
+    return max(estimate, known or 0)

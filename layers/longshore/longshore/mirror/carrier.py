@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from longshore.errors import LongshoreError
     from longshore.images import Digest
     from longshore.manifests import Descriptor
-    from longshore.mirror.ports import Holdings, RateLimit, UploadLedger
+    from longshore.mirror.ports import Holdings, RateLimit, Registry, UploadLedger
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.mirror.stores import Places
     from longshore.ports import Clock
@@ -121,9 +121,9 @@ class CopyCarrier:
         self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
     ) -> Report:
         """See the port."""
-        holdings = self._places.holdings(downstream)
+        holdings, source = self._places.holdings(downstream), self._places.source(mirror)
         copier = Copier(
-            self._places.source(mirror),
+            source,
             self._places.destination(mirror, downstream),
             self._clock,
             bounds=self._bounds,
@@ -137,7 +137,9 @@ class CopyCarrier:
         order = Copy(
             mirror.upstream.name, downstream.endpoint.name, tuple(items), frozenset(mirror.platforms), mirror.referrers
         )
-        return copier.run(order)
+        before = _pulls(source)
+        report = copier.run(order)
+        return replace(report, pulls=_pulls(source) - before)
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         """See the port."""
@@ -171,6 +173,10 @@ class CopyCarrier:
         """See the port."""
         head = self._places.destination(mirror, downstream).head(downstream.endpoint.name, tag)
         return head.digest if head else ""
+
+
+def _pulls(source: Registry) -> int:
+    return source.usage.requests.get("GET manifest", 0)
 
 
 def _at_once() -> None:

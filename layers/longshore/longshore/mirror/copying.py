@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from longshore.errors import LongshoreError, PermanentError, ThrottledError, TransientError
@@ -155,11 +156,13 @@ class Copying:
         outcomes: list[Outcome] = []
         again: list[tuple[Wanted, LongshoreError]] = []
         self._troubles.over(mirror, downstream, COPY, known)
+        pulled = _pulled(order, report)
         for each in order.wanted:
             before, failure = known.get(each.tag, Known(each.tag)), failures.get(each.tag)
             stored = self._stored(mirror, downstream, each) if failure is None else failure
             if isinstance(stored, str):
-                outcomes += self._done(correlation, mirror, downstream, each, before, stored)
+                cost = max(each.pulls, pulled.get(each.digest, 0))
+                outcomes += self._done(correlation, mirror, downstream, each, cost, stored)
                 continue
             failure = stored
             if _is_worth_another(failure.error, order):
@@ -180,7 +183,7 @@ class Copying:
             return Failure(Item(wanted.digest, wanted.tag), error, "destination")
 
     def _done(
-        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, before: Known, stored: Digest
+        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, pulls: int, stored: Digest
     ) -> list[Outcome]:
         outcome = telling.mirrored(correlation, mirror, downstream, wanted, stored)
         self._teller.tell([outcome])
@@ -190,7 +193,7 @@ class Copying:
             stored=stored,
             terms=mirror.terms,
             referrers=wanted.referrers,
-            pulls=before.pulls if before.source == wanted.digest else wanted.pulls,
+            pulls=pulls,
             copied=self._ports.clock.now(),
         )
         self._ports.memory.remember(mirror.name, downstream.endpoint, known)
@@ -308,6 +311,15 @@ def _by_tag(order: CopyDue, report: Report) -> dict[str, Failure]:
         for tag in [each.tag for each in failure.subjects if each.tag] or tags:
             found.setdefault(tag, failure)
     return found
+
+
+def _pulled(order: CopyDue, report: Report) -> dict[Digest, int]:
+    """What each image has cost: of what all of them did, its share; nothing if not all was read."""
+    if report.pulls is None or report.failures or report.in_sync:
+        return {}
+    promised = {each.digest: max(1, each.pulls) for each in order.wanted}
+    total = sum(promised.values())
+    return {digest: ceil(report.pulls * pulls / total) for digest, pulls in promised.items()}
 
 
 def _until(error: LongshoreError, now: datetime) -> datetime:

@@ -178,7 +178,7 @@ def _allowed(
     since = sighting.since if sighting and sighting.digest == step.digest else now
     if now < since + mirror.tags.min_age:
         return replace(step, reason=Reason.TOO_YOUNG, until=since + mirror.tags.min_age)
-    from_before = known.pulls if known and known.source == step.digest else None
+    from_before = known.pulls if known and known.terms == mirror.terms else None
     pulls = pulls_of(is_index=_is_index(head), platforms=len(mirror.platforms), known=from_before)
     return replace(step, pulls=pulls)
 

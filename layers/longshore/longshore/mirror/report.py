@@ -48,7 +48,8 @@ class Failure:
 class Report:
     """The end of a run. `copied`: items whose tag was set; `in_sync`: items that were there already.
 
-    `foreign` are layers that stay where their licence keeps them; `seconds` is wall time.
+    `foreign` are layers that stay where their licence keeps them; `seconds` is wall time; `pulls` are the requests for
+    manifests of the source, where they were counted.
     """
 
     sent: Counts = Counts()
@@ -59,6 +60,7 @@ class Report:
     failures: tuple[Failure, ...] = ()
     foreign: tuple[Descriptor, ...] = ()
     seconds: float = 0.0
+    pulls: int | None = None
 
     @property
     def ok(self) -> bool:

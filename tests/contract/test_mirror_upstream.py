@@ -1,0 +1,68 @@
+"""What looking and copying ask of upstream, with the client that is shipped: pulls are counted, and looks make none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from longshore.mirror.budget import pulls_of
+from longshore.mirror.carrier import CopyCarrier
+from longshore.mirror.orders import Item
+from longshore.mirror.reading import read_mirrors
+from longshore_cli.mirror_memory import MemoryUploads
+from longshore_local import image_shapes
+from tests.distribution import REPOSITORY, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from longshore.mirror.ports import Holdings, Registry
+    from longshore.mirror.rules import Downstream, Mirror
+
+
+@dataclass
+class TwoPlaces:
+    """`Places` of one upstream and one downstream, neither of ECR."""
+
+    up: Registry
+    down: Registry
+
+    def source(self, mirror: Mirror) -> Registry:
+        return self.up
+
+    def destination(self, mirror: Mirror, downstream: Downstream) -> Registry:
+        return self.down
+
+    def holdings(self, downstream: Downstream) -> Holdings | None:
+        return None
+
+    def create(self, mirror: Mirror, downstream: Downstream) -> bool:
+        return False
+
+    def describe(self, mirror: Mirror, downstream: Downstream) -> bool:
+        return False
+
+    def delete(self, downstream: Downstream, tags: Mapping[str, str]) -> Sequence[str]:
+        return ()
+
+
+def mirror(**members: Any) -> Mirror:
+    rules = {"from": f"quay.io/{REPOSITORY}", "to": f"registry.example.com/{REPOSITORY}", **members}
+    return read_mirrors({"web": rules})["web"]
+
+
+def test_a_copy_counts_its_pulls_and_no_more_were_promised() -> None:
+    rules = mirror(referrers="none")
+    with stage() as up, stage() as down:
+        manifest = up.push(image_shapes.four_platforms("web"), "v1")
+        places = TwoPlaces(up.client(), down.client("destination"))
+        carrier = CopyCarrier(places, MemoryUploads(), up.clock)
+        until = up.clock.now() + timedelta(hours=1)
+        report = carrier.copy(rules, rules.downstreams[0], [Item(manifest.digest, "v1")], until, whole=True)
+        assert report.pulls is not None
+        assert report.pulls == up.registry.tally.requests["GET manifest"]
+        assert report.pulls > 1 + 4, "attestations are read too"
+        assert report.pulls <= pulls_of(is_index=True, platforms=4, known=None)
+        again = carrier.copy(rules, rules.downstreams[0], [Item(manifest.digest, "v1")], until, whole=True)
+        assert again.pulls == 0
