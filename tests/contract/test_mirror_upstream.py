@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from longshore.mirror.budget import pulls_of
 from longshore.mirror.carrier import CopyCarrier
 from longshore.mirror.orders import Item
 from longshore.mirror.reading import read_mirrors
-from longshore_cli.mirror_memory import MemoryUploads
-from longshore_local import image_shapes
+from longshore.mirror.referrers import fallback_tag, with_referrer
+from longshore.mirror.survey import Surveyor
+from longshore_cli.mirror_memory import MemoryMirrors, MemoryPulls, MemoryUploads
+from longshore_local import image_shapes, images
+from longshore_local.registry import SPEC_MANNERS
 from tests.distribution import REPOSITORY, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from longshore.manifests import Manifest
     from longshore.mirror.ports import Holdings, Registry
     from longshore.mirror.rules import Downstream, Mirror
 
@@ -50,6 +56,41 @@ class TwoPlaces:
 def mirror(**members: Any) -> Mirror:
     rules = {"from": f"quay.io/{REPOSITORY}", "to": f"registry.example.com/{REPOSITORY}", **members}
     return read_mirrors({"web": rules})["web"]
+
+
+class EmptyShelves(TwoPlaces):
+    """Downstream has nothing, and says so in bulk."""
+
+    def holdings(self, downstream: Downstream) -> Holdings | None:
+        return self
+
+    def tagged(self, repository: str) -> Mapping[str, str]:
+        return {}
+
+    def blobs(self, repository: str, digests: Collection[str]) -> Collection[str]:
+        return ()
+
+
+@pytest.mark.parametrize("has_api", [True, False])
+def test_a_look_is_no_pull_however_referrers_are_listed(has_api: bool) -> None:
+    with stage(replace(SPEC_MANNERS, referrers=has_api, oci_subject=has_api)) as up:
+        image, places = images.single("web"), EmptyShelves(up.client(), up.client("destination"))
+        up.push(image, "v1")
+        surveyor = Surveyor(places, MemoryMirrors(), MemoryPulls(), up.clock)
+        listing: Manifest | None = None
+        seen = []
+        for kind in ("sbom", "signature"):
+            seen.append(surveyor.look(mirror()).upstream.referrers["v1"])
+            referrer = images.artifact(kind, f"application/vnd.{kind}", image)
+            manifest = up.push(referrer, None)
+            if not has_api:
+                listing = with_referrer(listing, manifest.descriptor)
+                index = images.SyntheticImage(listing.content, listing.media_type, children=(referrer,))
+                up.push(index, fallback_tag(image.digest))
+        seen.append(surveyor.look(mirror()).upstream.referrers["v1"])
+        assert surveyor.look(mirror()).upstream.referrers["v1"] == seen[-1]
+        assert len(set(seen)) == 3, "each new referrer shows"
+        assert "GET manifest" not in places.up.usage.requests
 
 
 def test_a_copy_counts_its_pulls_and_no_more_were_promised() -> None:

@@ -13,6 +13,7 @@ from longshore.errors import AccessDeniedError, LongshoreError, ThrottledError
 from longshore.mirror.choosing import candidates, choose
 from longshore.mirror.errors import AddressError, RepositoryGoneError
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
+from longshore.mirror.referrers import fallback_tag
 from longshore.mirror.rules import By
 
 if TYPE_CHECKING:
@@ -120,15 +121,19 @@ class Surveyor:
         heads: Mapping[str, ManifestHead | None],
         tags: frozenset[str] | None,
     ) -> dict[str, str]:
-        """What refers to each image, as a hash: by the API or the fallback tag, and by cosign's tags."""
+        """What refers to each image, as a hash: by the API, and by what its fallback tag and cosign's tags name.
+
+        Only HEADs: to read the list of a fallback tag would be a pull.
+        """
         if mirror.referrers == "none":
             return {}
         name, digests = mirror.upstream.name, {head.digest for head in heads.values() if head}
 
         def of(digest: Digest) -> list[str]:
-            found = [each.digest for each in source.referrers(name, digest, tags or frozenset())]
-            signed = [tag for tag in map(digest.replace(":", "-").__add__, _COSIGN) if tag in (tags or ())]
-            return found + [head.digest for tag in signed if (head := source.head(name, tag))]
+            found = [each.digest for each in source.referrers(name, digest, frozenset())]
+            told = (fallback_tag(digest), *map(digest.replace(":", "-").__add__, _COSIGN))
+            named = [tag for tag in told if tag in (tags or ())]
+            return found + [head.digest for tag in named if (head := source.head(name, tag))]
 
         answers = _each(digests, of)
         known = {digest: _hash(found) for digest, found in answers.items() if not isinstance(found, LongshoreError)}
