@@ -116,6 +116,7 @@ class MirrorWorld:
         self.sending: dict[Digest, list[LongshoreError]] = {}
         self.pull_cost: dict[str, int] = {}
         """Manifests that are read for a tag; one, where it is not here."""
+        self.stuck = False
         ports = Ports(
             self, self.memory, self.pulls, self.leases, self.jobs, self,
             self.queue, self.publisher, self.switches, self.clock,
@@ -191,7 +192,7 @@ class MirrorWorld:
             shelf.tags[item.tag] = item.reference
             self.copies.append((downstream.endpoint, item.tag, item.reference))
             copied.append(item)
-        return Report(copied=tuple(copied), failures=tuple(failures), pulls=pulls)
+        return Report(copied=tuple(copied), failures=tuple(failures), pulls=pulls, progressed=not self.stuck)
 
     def _pull(self, mirror: Mirror, tag: str) -> int:
         registry, cost = self.registry(mirror.upstream.host), self.pull_cost.get(tag, 1)
@@ -209,7 +210,7 @@ class MirrorWorld:
             else:
                 self.shelf(downstream.endpoint).blobs.add(blob.digest)
                 there.append(blob.digest)
-        return Sent(tuple(there), tuple(failed))
+        return Sent(tuple(there), tuple(failed), not self.stuck)
 
     def rate(self, mirror: Mirror) -> RateLimit | None:
         return self.registry(mirror.upstream.host).rate

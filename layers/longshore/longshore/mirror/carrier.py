@@ -46,6 +46,8 @@ class Sent:
 
     there: tuple[Digest, ...]
     failed: tuple[tuple[Descriptor, LongshoreError], ...] = ()
+    progressed: bool = False
+    """As in `Report`."""
 
 
 class Carrier(Protocol):
@@ -144,6 +146,7 @@ class CopyCarrier:
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         """See the port."""
         deadline = Deadline(self._clock, until)
+        kept: list[bool] = []
         sender = Sender(
             Reading(self._places.source(mirror), mirror.upstream.name, self._bounds),
             self._places.destination(mirror, downstream),
@@ -154,6 +157,7 @@ class CopyCarrier:
             lambda: Retries(self._bounds.tries),
             self._uploads,
             before_finish=self._finish if downstream.is_public else _at_once,
+            kept=lambda: kept.append(True),
         )
         there: list[Digest] = []
         failed: list[tuple[Descriptor, LongshoreError]] = []
@@ -163,7 +167,7 @@ class CopyCarrier:
                 there.append(blob.digest)
             except BlobError as error:
                 failed.append((blob, error.error))
-        return Sent(tuple(there), tuple(failed))
+        return Sent(tuple(there), tuple(failed), bool(there or kept))
 
     def rate(self, mirror: Mirror) -> RateLimit | None:
         """See the port."""

@@ -110,6 +110,7 @@ class _Run:
             copier.siblings,
             tally.moved,
             copier.before_finish,
+            tally.kept,
         )
         self._placed: set[Digest] = set()
         self._looked = False

@@ -165,12 +165,12 @@ class Copying:
                 outcomes += self._done(correlation, mirror, downstream, each, cost, stored)
                 continue
             failure = stored
-            if _is_worth_another(failure.error, order):
+            if _is_worth_another(failure.error, order, report):
                 again.append((each, failure.error))
             else:
                 outcomes += self._gave_up(correlation, mirror, downstream, each, before, failure)
         if again:
-            outcomes += self._once_more(correlation, mirror, order, again)
+            outcomes += self._once_more(correlation, mirror, order, again, report)
         return outcomes
 
     def _stored(self, mirror: Mirror, downstream: Downstream, wanted: Wanted) -> Digest | Failure:
@@ -219,11 +219,17 @@ class Copying:
         return [outcome]
 
     def _once_more(
-        self, correlation: str, mirror: Mirror, order: CopyDue, again: Sequence[tuple[Wanted, LongshoreError]]
+        self,
+        correlation: str,
+        mirror: Mirror,
+        order: CopyDue,
+        again: Sequence[tuple[Wanted, LongshoreError]],
+        report: Report,
     ) -> list[Outcome]:
+        """At once while each run comes further; else it was a try."""
         now = self._ports.clock.now()
         wanted, errors = tuple(each for each, _ in again), [error for _, error in again]
-        if all(isinstance(error, UnfinishedError) for error in errors):
+        if report.progressed and all(isinstance(error, UnfinishedError) for error in errors):
             self._later(correlation, replace(order, wanted=wanted), now)
             return [telling.put_off(correlation, mirror, "unfinished", now, len(wanted))]
         until = now + _FIRST_WAIT * 2**order.tries
@@ -250,7 +256,7 @@ class Copying:
         return [telling.put_off(correlation, mirror, "fanned-out", now, len(parcels))]
 
     def send(self, correlation: str, mirror: Mirror, work: BlobsDue, until: datetime) -> list[Outcome]:
-        """Sends a parcel. What a permanent error keeps away is left to the copy, which tells whom it concerns."""
+        """Sends a parcel. What will not arrive so is left to the copy, which tells whom it concerns."""
         downstream, now = _downstream(mirror, work.then), self._ports.clock.now()
         if downstream is None:
             return []
@@ -261,10 +267,12 @@ class Copying:
         try:
             sent = self._sent(mirror, downstream, work, until)
             over = {blob.digest: error for blob, error in sent.failed}
-            left = [b for b in work.blobs if isinstance(over.get(b.digest), TransientError)]
+            tried = work if sent.progressed else replace(work, tries=work.tries + 1)
+            stuck = tried.tries > _MOST_TRIES
+            left = [b for b in work.blobs if _is_late(over.get(b.digest), stuck=stuck)]
             settled = [b.digest for b in work.blobs if b not in left]
             self._arrived(correlation, work, settled)
-            return self._rest(correlation, mirror, replace(work, blobs=tuple(left)), [over[b.digest] for b in left])
+            return self._rest(correlation, mirror, replace(tried, blobs=tuple(left)), [over[b.digest] for b in left])
         finally:
             self._ports.leases.release(lease)
 
@@ -291,7 +299,7 @@ class Copying:
         hard = [e for e in errors if not isinstance(e, UnfinishedError | ThrottledError)]
         if hard:
             raise hard[0]
-        until = max(waits, default=now)
+        until = max([*waits, now + _FIRST_WAIT * 2 ** (work.tries - 1) if work.tries else now])
         self._later(correlation, work, until)
         return [telling.put_off(correlation, mirror, "unfinished", until, len(work.blobs))]
 
@@ -329,10 +337,18 @@ def _until(error: LongshoreError, now: datetime) -> datetime:
     return now + timedelta(seconds=error.retry_after) if isinstance(error, ThrottledError) else now
 
 
-def _is_worth_another(error: LongshoreError, order: CopyDue) -> bool:
-    if isinstance(error, UnfinishedError):
+def _is_worth_another(error: LongshoreError, order: CopyDue, report: Report) -> bool:
+    """Whether it may go better; what the time was too short for, as long as there was anything to show for it."""
+    if isinstance(error, UnfinishedError) and report.progressed:
         return True
     return isinstance(error, TransientError) and order.tries < _MOST_TRIES
+
+
+def _is_late(error: LongshoreError | None, *, stuck: bool) -> bool:
+    """Whether a blob may go ahead another time; where nothing moves (`stuck`), only what has another reason for it."""
+    if isinstance(error, UnfinishedError | ThrottledError) and stuck:
+        return False
+    return isinstance(error, TransientError)
 
 
 def _job(order: CopyDue, blobs: Sequence[Descriptor]) -> str:

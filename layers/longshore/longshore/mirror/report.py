@@ -61,6 +61,8 @@ class Report:
     foreign: tuple[Descriptor, ...] = ()
     seconds: float = 0.0
     pulls: int | None = None
+    progressed: bool = False
+    """Whether anything arrived for good: a blob, a manifest, or a piece of an upload that another run goes on with."""
 
     @property
     def ok(self) -> bool:
@@ -131,12 +133,17 @@ class Tally:
         """See `Progress`."""
         with self._changing() as report:
             if how == "sent":
-                self._report = replace(report, sent=_more(report.sent, blob.size))
+                self._report = replace(report, sent=_more(report.sent, blob.size), progressed=True)
             elif how == "mounted":
-                self._report = replace(report, mounted=report.mounted + 1)
+                self._report = replace(report, mounted=report.mounted + 1, progressed=True)
             else:
                 self._report = replace(report, skipped=_more(report.skipped, blob.size))
             self._progress.placed(blob, how)
+
+    def kept(self) -> None:
+        """A piece of an upload arrived, and another run can go on after it."""
+        with self._changing() as report:
+            self._report = replace(report, progressed=True)
 
     def manifest(self, *, skipped: bool = False) -> None:
         """A manifest was stored, or was there."""
@@ -146,7 +153,7 @@ class Tally:
                 self._report = replace(report, skipped=counts)
             else:
                 counts = replace(report.sent, manifests=report.sent.manifests + 1)
-                self._report = replace(report, sent=counts)
+                self._report = replace(report, sent=counts, progressed=True)
 
     def left_out(self, layers: Sequence[Descriptor]) -> None:
         """Foreign layers."""

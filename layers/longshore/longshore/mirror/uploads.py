@@ -62,6 +62,7 @@ class Sender:
     siblings: Siblings = field(default=lambda digest: None)
     moved: Callable[[int], None] = field(default=lambda count: None)
     before_finish: Callable[[], None] = field(default=lambda: None)
+    kept: Callable[[], None] = field(default=lambda: None)
 
     def place(self, blob: Descriptor, *, look: bool) -> How:
         """Has a blob be at the destination; `look` first whether it is. Raises BlobError."""
@@ -186,6 +187,7 @@ class _Sending:
             self._hash.acknowledged(upload.offset)
         if self._sender.ledger is not None:
             self._sender.ledger.save(self._to.host, self._blob.digest, upload)
+            self._sender.kept()
         self._sender.deadline.check(min(self._blob.size - upload.offset, self._sender.bounds.chunk))
 
     @property
