@@ -20,6 +20,7 @@ from longshore.mirror.errors import (
     RefusedError,
     RepositoryGoneError,
 )
+from longshore.mirror.ports import RateLimit
 from longshore.mirror.referrers import fallback_tag, with_referrer
 from longshore_local import images
 from longshore_local.loopback import Reply
@@ -136,7 +137,9 @@ class TestReading:
             made.push(IMAGE)
             client = made.client()
             client.head(REPOSITORY, "1.0")
-            assert client.rate == (100, 100, 21_600, "192.0.2.1")
+            asked = made.clock.now()
+            made.clock.advance(3600)
+            assert client.rate == RateLimit(100, 100, 21_600, "192.0.2.1", asked)
 
     def test_a_spent_budget_puts_off_at_once(self) -> None:
         with stage(replace(DOCKER_HUB_MANNERS, manifest_gets=1, retry_after=None)) as made:

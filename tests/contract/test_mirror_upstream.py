@@ -11,12 +11,14 @@ import pytest
 from longshore.mirror.budget import pulls_of
 from longshore.mirror.carrier import CopyCarrier
 from longshore.mirror.orders import Item
+from longshore.mirror.plan import Known
+from longshore.mirror.ports import RateLimit
 from longshore.mirror.reading import read_mirrors
 from longshore.mirror.referrers import fallback_tag, with_referrer
-from longshore.mirror.survey import Surveyor
+from longshore.mirror.survey import Surveyor, whose
 from longshore_cli.mirror_memory import MemoryMirrors, MemoryPulls, MemoryUploads
 from longshore_local import image_shapes, images
-from longshore_local.registry import SPEC_MANNERS
+from longshore_local.registry import DOCKER_HUB_MANNERS, SPEC_MANNERS
 from tests.distribution import REPOSITORY, stage
 
 if TYPE_CHECKING:
@@ -91,6 +93,21 @@ def test_a_look_is_no_pull_however_referrers_are_listed(has_api: bool) -> None:
         assert surveyor.look(mirror()).upstream.referrers["v1"] == seen[-1]
         assert len(set(seen)) == 3, "each new referrer shows"
         assert "GET manifest" not in places.up.usage.requests
+
+
+def test_a_look_without_a_head_has_no_news_of_pulls() -> None:
+    rules = mirror(referrers="none", tags={"include": ["v*"], "immutable": ["v*"]})
+    with stage(DOCKER_HUB_MANNERS) as up:
+        manifest, places = up.push(images.single("web"), "v1"), EmptyShelves(up.client(), up.client("destination"))
+        memory, pulls = MemoryMirrors(), MemoryPulls()
+        surveyor = Surveyor(places, memory, pulls, up.clock)
+        assert surveyor.look(rules).budget.remaining == 100
+        known = Known("v1", manifest.digest, manifest.digest, rules.terms)
+        memory.remember(rules.name, rules.downstreams[0].endpoint, known)
+        up.clock.advance(3600)
+        pulls.settle(whose(rules), "", RateLimit(100, 10, 21_600), up.clock.now())  # another invocation's
+        up.clock.advance(3600)
+        assert surveyor.look(rules).budget.remaining == 10
 
 
 def test_a_copy_counts_its_pulls_and_no_more_were_promised() -> None:

@@ -267,6 +267,18 @@ def test_copies_beyond_the_budget_wait() -> None:
     assert steps[2].until == START + timedelta(hours=1)
 
 
+def test_what_the_registry_said_before_others_heard_it_is_old() -> None:
+    heard = told(100).reserve(promise(20), START, 0)
+    assert heard is not None
+    later = START + timedelta(hours=1)
+    heard = heard.settle("", RateLimit(100, 10, 21_600), later)
+    kept = RateLimit(100, 100, 21_600, at=START + timedelta(minutes=1))
+    after = heard.settle("one", kept, later + timedelta(hours=1))
+    assert (after.remaining, after.told, after.promises) == (10, later, ())
+    assert after.settle("", kept._replace(at=later + DAY), later + DAY).remaining == 100
+    assert Budget().settle("", kept, later).told == kept.at
+
+
 def test_a_registry_that_tells_no_limit_has_none() -> None:
     assert Budget().available(START, 10) is None
     assert Budget().reserve(promise(10_000), START, 10) is not None

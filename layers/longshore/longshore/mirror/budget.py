@@ -70,15 +70,18 @@ class Budget:
     def settle(self, token: str, rate: RateLimit | None, now: datetime) -> Budget:
         """The budget after a copy is done: its promise ends, and what the registry said last is the truth.
 
-        A registry that says nothing is taken to have counted all that was promised. `token` is empty for what the
-        registry said without a copy.
+        A registry that says nothing is taken to have counted all that was promised. What it said before it was heard
+        by others is old: they were told of these pulls too. `token` is empty for what it said without a copy.
         """
         promised = sum(each.pulls for each in self.promises if each.token == token)
         others = tuple(each for each in self.promises if each.token != token)
         if rate is None:
             return replace(self, remaining=max(0, self.remaining - promised), promises=others)
+        told = rate.at or now
+        if self.told is not None and told < self.told:
+            return replace(self, promises=others)
         window = timedelta(seconds=rate.window_seconds) if rate.window_seconds > 0 else self.window
-        after = replace(self, limit=rate.limit, remaining=rate.remaining, window=window, told=now, promises=others)
+        after = replace(self, limit=rate.limit, remaining=rate.remaining, window=window, told=told, promises=others)
         return replace(after, promises=tuple(each for each in others if after._counts(each, now)))
 
     def _least(self, promise: Promise, keep: int) -> int:

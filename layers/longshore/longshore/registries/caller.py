@@ -186,7 +186,7 @@ class Caller:
         told = list(warnings(answer.every("warning")))
         if rate or told:
             with self._lock:
-                self._rate = rate or self._rate
+                self._rate = rate._replace(at=self._patience.clock.now()) if rate else self._rate
                 for text in told[: _MOST_WARNINGS - len(self._warnings)]:
                     self._warnings[text] = None
         return answer
