@@ -45,6 +45,8 @@ class Shelf:
     blobs: set[Digest] = field(default_factory=set)
     media_type: str = IMAGE
     fails: dict[str, LongshoreError] = field(default_factory=dict)
+    unlisted: LongshoreError | None = None
+    """Why referrers cannot be asked for."""
     down: LongshoreError | None = None
     exists: bool = True
 
@@ -69,7 +71,10 @@ class FakeRegistry:
         yield from sorted(self._shelf(repository, "GET tags").tags)
 
     def referrers(self, repository: str, digest: Digest, known: Collection[str] | None = None) -> Sequence[Descriptor]:
-        found = self._shelf(repository, "GET referrers").referrers.get(digest, [])
+        shelf = self._shelf(repository, "GET referrers")
+        if shelf.unlisted:
+            raise shelf.unlisted
+        found = shelf.referrers.get(digest, [])
         return [Descriptor(IMAGE, each, 1) for each in found]
 
     def _shelf(self, repository: str, what: str) -> Shelf:

@@ -189,6 +189,15 @@ def test_signatures_that_come_later_are_copied() -> None:
     assert one(PLAIN, head("a"), known, digest("a"), referrers={"v1": "two"}).reason is Reason.REFERRERS
 
 
+def test_what_could_not_be_asked_of_referrers_is_no_change() -> None:
+    known = copied("v1", "a", referrers="one")
+    unasked = one(PLAIN, head("a"), known, digest("a"))
+    assert (unasked.reason, unasked.referrers) == (Reason.IN_SYNC, "one")
+    assert one(PLAIN, head("a"), known, digest("a"), referrers={"v1": ""}).reason is Reason.REFERRERS
+    moved = one(PLAIN, head("b"), known, digest("a"))
+    assert (moved.reason, moved.referrers) == (Reason.MOVED, ""), "they were of another image"
+
+
 def test_the_quarantine_begins_when_an_image_is_first_seen() -> None:
     rules = mirror(tags={"min_age": "3d"})
     young = one(rules, head("a"), sightings={"v1": Sighting(digest("a"), START - 2 * DAY)})

@@ -217,6 +217,17 @@ def test_a_tag_that_cannot_be_asked_for_waits_for_the_next_look() -> None:
     assert made.publisher.of(Kind.MIRROR_REPORTED)[0].detail["failing"] == 1
 
 
+def test_referrers_that_cannot_be_asked_for_make_nothing_due() -> None:
+    made = world("v1", every="1h")
+    made.upstream().referrers[digest("v1")] = [digest("signature")]
+    for fails in (None, UpstreamError("source quay.io: 503"), None, UpstreamError("source quay.io: 503")):
+        made.upstream().unlisted = fails
+        made.sweep()
+        made.run()
+        made.clock.advance(3600)
+    assert len(made.copies) == 1
+
+
 def test_what_may_pass_is_tried_again_later_and_at_last_told() -> None:
     made = world("v1")
     made.refuses["v1"] = [UpstreamError("source quay.io: reset")] * 3

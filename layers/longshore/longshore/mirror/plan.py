@@ -60,8 +60,8 @@ class Upstream:
     """What upstream has. `tags` is its whole list, None where none was asked for.
 
     `chosen` are the tags that the mirror is about, `left` why others are not; `heads` holds those that were asked for
-    (None: no such tag), `failed` why others could not be, and `referrers` what refers to an image, in a form that
-    differs when that does, empty for nothing.
+    (None: no such tag), `failed` why others could not be, and `referrers` what refers to a tag's image, in a form that
+    differs when that does, empty for nothing; a tag is not in it when that could not be asked, and nothing has changed.
     """
 
     chosen: tuple[str, ...]
@@ -142,7 +142,8 @@ def _step(mirror: Mirror, tag: str, upstream: Upstream, known: Known | None, lis
     head = upstream.heads[tag]
     if head is None:
         return Step(tag, Reason.MISSING, previous=there)
-    step = Step(tag, Reason.IN_SYNC, head.digest, there, referrers=upstream.referrers.get(tag, ""))
+    copied_with = known.referrers if known and known.source == head.digest else ""
+    step = Step(tag, Reason.IN_SYNC, head.digest, there, referrers=upstream.referrers.get(tag, copied_with))
     reason = _due(mirror, step, known)
     return _allowed(mirror, replace(step, reason=reason), head, known, upstream.sightings.get(tag), now)
 
