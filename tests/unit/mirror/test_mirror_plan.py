@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.manifests import digest_of
+from longshore.manifests import Manifest, digest_of
 from longshore.mirror.budget import Budget, Promise, pulls_of
 from longshore.mirror.choosing import candidates, choose
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
 from longshore.mirror.ports import ManifestHead, RateLimit
 from longshore.mirror.reading import read_mirrors
 from longshore.mirror.reasons import Action, Reason
+from longshore.mirror.trees import chosen as children
 from longshore.versions import parse_semver
 from tests.fakes import START
 
@@ -196,6 +198,15 @@ def test_what_could_not_be_asked_of_referrers_is_no_change() -> None:
     assert one(PLAIN, head("a"), known, digest("a"), referrers={"v1": ""}).reason is Reason.REFERRERS
     moved = one(PLAIN, head("b"), known, digest("a"))
     assert (moved.reason, moved.referrers) == (Reason.MOVED, ""), "they were of another image"
+
+
+def test_a_platform_is_found_however_it_is_written() -> None:
+    rules = mirror(platforms=["linux/arm64/v8", "linux/arm64", "linux/arm/v7"])
+    assert rules.platforms == ("linux/arm64", "linux/arm/v7")
+    entry = {"mediaType": IMAGE, "digest": digest("a"), "size": 1}
+    entry |= {"platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}}
+    content = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode()
+    assert [child.digest for child in children(Manifest.parse(content), rules.platforms)] == [digest("a")]
 
 
 def test_the_quarantine_begins_when_an_image_is_first_seen() -> None:
