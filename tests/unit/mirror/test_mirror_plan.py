@@ -425,6 +425,16 @@ def test_what_is_no_longer_chosen_is_not_deleted() -> None:
     assert [step.reason for step in steps] == [Reason.OLDER]
 
 
+@pytest.mark.parametrize(
+    ("kept", "most", "reason"),
+    [(1, 20, Reason.PRUNE_GUARD), (3, 20, Reason.PRUNE_GUARD), (4, 20, Reason.GONE), (1, 50, Reason.GONE)],
+)
+def test_the_guard_holds_for_few_tags_too(kept: int, most: int, reason: Reason) -> None:
+    rules = mirror(prune={"after": "2d", "most": most})
+    gone = {"old": copied("old", "o", gone=START - 9 * DAY)}
+    assert pruned(rules, gone, {"old": digest("o")}, kept=kept) == {"old": reason}
+
+
 @given(gone=st.integers(0, 20), kept=st.integers(1, 20), most=st.integers(1, 100))
 def test_the_guard_lets_no_more_go_than_it_may(gone: int, kept: int, most: int) -> None:
     rules = mirror(prune={"after": "2d", "most": most})
@@ -432,5 +442,6 @@ def test_the_guard_lets_no_more_go_than_it_may(gone: int, kept: int, most: int) 
     reasons = list(pruned(rules, known, {tag: digest(tag) for tag in known}, kept=kept).values())
     deleted = reasons.count(Reason.GONE)
     assert deleted in (0, gone)
-    assert deleted <= max(1, (gone + kept) * most // 100)
+    assert deleted * 100 <= (gone + kept) * most
+    assert deleted == gone or gone * 100 > (gone + kept) * most, "no more is held than has to be"
     assert deleted == gone or reasons.count(Reason.PRUNE_GUARD) == gone

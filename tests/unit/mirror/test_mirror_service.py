@@ -504,7 +504,7 @@ def test_what_upstream_removed_goes_after_its_grace() -> None:
 
 
 def test_what_comes_back_has_its_grace_anew() -> None:
-    made = swept("v1 v2", every="1h", prune={"after": "2d"})
+    made = swept("v1 v2", every="1h", prune={"after": "2d", "most": 100})
     for there in (False, True, False):
         made.upstream().tags.pop("v2", None)
         if there:

@@ -224,6 +224,6 @@ def _prune(
         reason = waits if there == each.stored else Reason.CHANGED_BY_HAND
         steps.append(Step(each.tag, reason, each.source, there, until=until if reason is Reason.GRACE else None))
     going = sum(step.reason is Reason.GONE for step in steps)
-    if going > max(1, len(copied) * mirror.prune.most // 100):
+    if going * 100 > len(copied) * mirror.prune.most:
         return [replace(s, reason=Reason.PRUNE_GUARD) if s.reason is Reason.GONE else s for s in steps]
     return steps
