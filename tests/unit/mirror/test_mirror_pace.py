@@ -144,3 +144,21 @@ def test_a_429_without_a_time_puts_nothing_off() -> None:
         with pytest.raises(ThrottledError) as caught:
             client.finish(client.upload(PLACE), blob, iter([b"content"]), 7)
         assert not isinstance(caught.value, PutOffError)
+
+
+def test_manifests_never_overrun_the_time_and_go_on_in_the_next_run() -> None:
+    world = World()
+    names = [f"v{n}" for n in range(25)]
+    platforms = ("linux/amd64", "linux/arm64", "linux/386", "linux/s390x", "linux/ppc64le", "linux/riscv64")
+    for name in names:
+        world.source.place(images.multi_platform(name, platforms), name)
+    carrier, _ = paced(world, 2.0)
+    for _ in range(8):
+        until = world.clock.now() + timedelta(seconds=120)
+        report = carrier.copy(mirror(), PRIVATE, [Item(name, name) for name in names], until, whole=True)
+        assert world.clock.now() < until
+        if report.ok:
+            break
+        assert report.progressed
+        assert not world.partial()
+    assert world.unlike(*names) == []

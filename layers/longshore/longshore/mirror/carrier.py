@@ -116,6 +116,7 @@ class CopyCarrier:
         self._clock = clock
         self._bounds = bounds or Bounds()
         self._whole = whole
+        self._put_seconds = 1 / per_second
         self._put = Pace(per_second, clock, sleep).wait
         self._finish = Pace(per_second, clock, sleep).wait
 
@@ -133,6 +134,7 @@ class CopyCarrier:
             ledger=self._uploads,
             holdings=holdings,
             before_put=self._put if downstream.creatable else _at_once,
+            put_seconds=self._put_seconds if downstream.creatable else 0.0,
             before_finish=self._finish if downstream.is_public else _at_once,
             progress=Silence() if whole or self._whole else _Scale(holdings, downstream.endpoint.name),
         )

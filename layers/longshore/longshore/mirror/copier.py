@@ -44,8 +44,9 @@ class Copier:
     """Two registries and what is known of the way between them. One `run` at a time.
 
     `before_put` is called before every manifest and `before_finish` before the end of every upload, to keep a pace
-    (`limits.Pace`); `siblings` tells where else at the destination's host a blob may be mounted from; `longest_wait`,
-    in seconds, is how long a registry may ask to be left alone; `monotonic`, `sleep` and `chance` are for tests.
+    (`limits.Pace`), which lets a manifest pass every `put_seconds`; `siblings` tells where else at the destination's
+    host a blob may be mounted from; `longest_wait`, in seconds, is how long a registry may ask to be left alone;
+    `monotonic`, `sleep` and `chance` are for tests.
     """
 
     source: Registry
@@ -57,6 +58,7 @@ class Copier:
     holdings: Holdings | None = None
     siblings: Siblings = field(default=lambda digest: None)
     before_put: Callable[[], None] = field(default=lambda: None)
+    put_seconds: float = 0.0
     before_finish: Callable[[], None] = field(default=lambda: None)
     longest_wait: float = 5.0
     progress: Progress = field(default_factory=Silence)
@@ -129,6 +131,7 @@ class _Run:
             self._tally.failed(Failure(item, *cause, subjects=() if item in items else kin.subjects(item)))
         to_store = [m for digest, m in forest.manifests.items() if digest not in forest.present]
         self._tally.left_out(foreign_layers(to_store))
+        self._deadline.reserve(len(to_store) * self._copier.put_seconds)
         self._place(forest, blobs_of(to_store))
         store = Storing(
             self._copier.destination,
@@ -139,6 +142,7 @@ class _Run:
             self._deadline,
             self._tally,
             self._copier.before_put,
+            look=self._left_behind and self._around.is_fresh,
         )
         refused = store.store()
         for root in forest.roots:
