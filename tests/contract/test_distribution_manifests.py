@@ -398,3 +398,11 @@ class TestReferrers:
         plain.registry.script = Script(Rule("GET referrers", Instead(Reply(200, b'{"manifests":[{"digest":1}]}'))))
         with pytest.raises(Exception, match=r"GET referrers: manifests\[0\]\.digest"):
             plain.client().referrers(REPOSITORY, IMAGE.digest)
+
+
+def test_a_page_of_tags_has_an_end(plain: Stage) -> None:
+    plain.push(IMAGE)
+    page = b'{"tags":["' + b"x" * (3 * 1024 * 1024) + b'"]}'
+    plain.registry.script = Script(Rule("GET tags", Instead(Reply(200, page))))
+    with pytest.raises(ProtocolError, match="bytes"):
+        list(plain.client().tags(REPOSITORY))

@@ -21,7 +21,7 @@ from longshore.mirror.storing import Storing
 from longshore.mirror.surroundings import Surroundings
 from longshore.mirror.trees import blobs_of, comes_along, foreign_layers, is_digest_tag
 from longshore.mirror.uploads import How, Sender, Siblings
-from longshore.mirror.walking import Walk
+from longshore.mirror.walking import OverfullError, Walk
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -125,7 +125,13 @@ class _Run:
             self._batch(items[first : first + size])
 
     def _batch(self, items: Sequence[Item]) -> None:
-        forest, failed = self._walk.grow(items)
+        try:
+            forest, failed = self._walk.grow(items)
+        except OverfullError:
+            half = len(items) // 2
+            self._batch(items[:half])
+            self._batch(items[half:])
+            return
         kin = Kin(forest)
         for item, cause in failed:
             self._tally.failed(Failure(item, *cause, subjects=() if item in items else kin.subjects(item)))

@@ -99,8 +99,15 @@ def caught(function: Callable[[], R]) -> R | Cause:
     try:
         return function()
     except BlobError as error:
-        return Cause(error.error, error.side, error.digest)
+        return Cause(_bare(error.error), error.side, error.digest)
     except LongshoreError as error:
+        _bare(error)
         text = str(error)
         side: Side | None = "source" if text.startswith("source ") else None
         return Cause(error, "destination" if text.startswith("destination ") else side)
+
+
+def _bare(error: LongshoreError) -> LongshoreError:
+    """Without the frames that it went through: they would hold what was read there for as long as the error is kept."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
