@@ -164,7 +164,7 @@ class Walk:
         if item.tag is None and not self._around.is_fresh and here is None:
             head = self._destination.head(self._copy.destination, reference)
             here = head.digest if head else None
-        if here is not None and reference == here and not platforms:
+        if here is not None and reference == here and not platforms and self._is_whole(here):
             return Root(item, reference, here), None
         manifest = self._pull(reference)
         part = in_place_of(manifest, platforms)
@@ -173,6 +173,12 @@ class Walk:
         if manifest.digest == here and not manifest.children:
             return Root(item, here, here), None
         return Root(item, manifest.digest, here), manifest
+
+    def _is_whole(self, digest: Digest) -> bool:
+        """Whether all is there that an index of the destination lists: other platforms may have been left out."""
+        if self._copy.unchanged or not self._around.may_have_children(digest):
+            return True
+        return all(self._holds(child) for child in self._children_here(digest))
 
     def _resolved(self, item: Item, here: Digest | None) -> str:
         """A digest, where a HEAD may save a pull or an answer; else the reference as it is."""
@@ -199,7 +205,7 @@ class Walk:
         forest.manifests[manifest.digest] = manifest
         if manifest.digest in self._stored or (depth == 0 and self._holds(manifest.digest)):
             forest.present.add(manifest.digest)
-            if not self._copy.platforms:
+            if not self._copy.platforms and self._copy.unchanged:
                 return []
         platforms = () if first else self._copy.platforms
         return [_Entry(child, budget, depth + 1, first) for child in chosen(manifest, platforms)]
