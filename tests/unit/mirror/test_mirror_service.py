@@ -288,6 +288,7 @@ def test_an_immutable_tag_is_left_alone_until_it_moves_on() -> None:
         made.sweep()
         made.run()
     assert len(made.refuses["v1"]) == 8, "one try"
+    assert len(made.publisher.of(Kind.MIRROR_FAILED)) == 1, "told once: that it is held from now on is no news"
     made.refuses["v1"].clear()
     made.upstream().tags["v1"] = digest("three")
     made.clock.advance(3600)

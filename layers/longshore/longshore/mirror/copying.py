@@ -17,6 +17,7 @@ from longshore.mirror.errors import ImmutableTagError, PutOffError, RepositoryGo
 from longshore.mirror.messages import BlobsDue, CopyDue, Wanted, message, waiting
 from longshore.mirror.orders import Item
 from longshore.mirror.plan import Known
+from longshore.mirror.reasons import Reason
 from longshore.mirror.report import Failure
 from longshore.mirror.survey import whose
 from longshore.mirror.troubles import COPY
@@ -210,11 +211,12 @@ class Copying:
     ) -> list[Outcome]:
         """Told once for the same image and error; the next look at the mirror tries again, unless it is refused."""
         outcome = telling.failed(correlation, mirror, downstream, wanted.tag, failure)
-        told = f"{type(failure.error).__name__} {wanted.digest}"
+        immutable = isinstance(failure.error, ImmutableTagError)  # the next look holds the tag: that is no news
+        told = f"{Reason.IMMUTABLE.value if immutable else type(failure.error).__name__} {wanted.digest}"
         if before.told == told:
             return [replace(outcome, kind=None)]
         self._teller.tell([outcome])
-        refused = wanted.digest if isinstance(failure.error, ImmutableTagError) else before.refused
+        refused = wanted.digest if immutable else before.refused
         self._ports.memory.remember(mirror.name, downstream.endpoint, replace(before, told=told, refused=refused))
         return [outcome]
 
