@@ -92,7 +92,7 @@ class Stage:
         self._session = boto3.session.Session()
         self._secrets = SecretStore(self._client, self.clock)
         self._connected: list[Registry] = []
-        self.places = AwsPlaces(self._client, self._secrets.get, self._connect)
+        self.places = AwsPlaces(self._client, self._secrets.get, self._connect, self._secrets.forget)
         self._table = Table(self._client("dynamodb", place.region), stack.ledger) if stack else None
         self._place = (place.account, place.region)
 

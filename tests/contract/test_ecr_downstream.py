@@ -221,6 +221,24 @@ def test_every_side_logs_in_as_it_must(ecr: Any) -> None:
     assert places.source(named) is places.source(named)
 
 
+def test_a_login_that_is_asked_for_again_is_read_anew() -> None:
+    forgotten: list[str] = []
+    logins: list[Any] = []
+    arn = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/x"
+    text = json.dumps({"username": "me", "password": "x"})
+
+    def connect(host: str, side: str, login: Any) -> Any:
+        logins.append(login)
+        return object()
+
+    places = AwsPlaces(lambda service, region: None, lambda arn: text, connect, forgotten.append)
+    places.source(_mirror(secret=arn))
+    logins[0]()
+    assert forgotten == []
+    logins[0]()
+    assert forgotten == [arn]
+
+
 @pytest.mark.parametrize("secret", ["hunter2", "[]", "{}", '{"username": 1, "password": "x"}'])
 def test_a_secret_without_a_login_is_told_and_not_shown(secret: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

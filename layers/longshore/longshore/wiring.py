@@ -223,7 +223,7 @@ def mirrorer() -> Mirrorer:
     stack = settings()
     where = stack.account, stack.region
     home = Home(*where, "amazonaws.com.cn" if stack.region.startswith("cn-") else "amazonaws.com")
-    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected)
+    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected, lambda arn: _secrets().forget(arn))
     pace = float("inf") if stack.loopback else PER_SECOND
     needs = Ports(
         places=places,
