@@ -574,3 +574,16 @@ def test_a_bad_message_names_its_field(body: Any, field: str) -> None:
 
 def test_messages_are_read_as_they_were_written() -> None:
     assert Message.parse(GOOD).work == CopyDue("web", Endpoint("h", "n"), (Wanted("v1", digest("a"), "new"),), START)
+
+
+def test_an_upstream_that_lets_nobody_list_referrers_is_copied() -> None:
+    world = MirrorWorld(web={"from": "quay.io/org/web", "to": "ecr:mirror/web"})
+    world.upstream().tags["v1"] = digest("v1")
+
+    def denied(*_: object) -> list[object]:
+        raise AccessDeniedError("ListImageReferrers: 403")
+
+    world.registry("quay.io").referrers = denied  # type: ignore[method-assign, assignment]
+    world.sweep()
+    world.run()
+    assert "v1" in world.downstream().tags

@@ -135,7 +135,8 @@ class Surveyor:
             named = [tag for tag in told if tag in (tags or ())]
             return found + [head.digest for tag in named if (head := source.head(name, tag))]
 
-        answers = _each(digests, of)
+        but_denied = (AddressError, RepositoryGoneError, ThrottledError)  # who may pull may not list
+        answers = _each(digests, of, but_denied)
         known = {digest: _hash(found) for digest, found in answers.items() if not isinstance(found, LongshoreError)}
         return {tag: known[head.digest] for tag, head in heads.items() if head and head.digest in known}
 
@@ -179,14 +180,18 @@ class Surveyor:
         return self._pulls.budget(whose(mirror))
 
 
-def _each(keys: Iterable[str], ask: Callable[[str], _Asked]) -> dict[str, _Asked | LongshoreError]:
+def _each(
+    keys: Iterable[str],
+    ask: Callable[[str], _Asked],
+    for_all: tuple[type[LongshoreError], ...] = _FOR_ALL,
+) -> dict[str, _Asked | LongshoreError]:
     """The answers, several asked for at once. Raises an error that holds for all; any other is the answer."""
     wanted = list(keys)
 
     def one(key: str) -> _Asked | LongshoreError:
         try:
             return ask(key)
-        except _FOR_ALL:
+        except for_all:
             raise
         except LongshoreError as error:
             return error
