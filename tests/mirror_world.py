@@ -60,6 +60,7 @@ class FakeRegistry:
         heads_blobs: bool = True,
         mounts: bool = True,
         min_chunk: int = 0,
+        sparse: bool = False,
     ) -> None:
         self.side: Side = side
         self.host = host
@@ -68,6 +69,7 @@ class FakeRegistry:
         self.heads_blobs = heads_blobs
         self.mounts = mounts
         self.min_chunk = min_chunk
+        self.sparse = sparse
         self.rate: RateLimit | None = None
         self.warnings: Sequence[str] = ()
         self.repositories: defaultdict[str, Repository] = defaultdict(Repository)
@@ -106,7 +108,7 @@ class FakeRegistry:
             there = self.repositories[repository]
             listed_ = [*manifest.children, *(blob for blob in manifest.blobs if blob.is_distributable)]
             missing = [e.digest for e in listed_ if e.digest not in there.blobs and e.digest not in there.manifests]
-            if missing:
+            if missing and not (self.sparse and manifest.is_index):
                 raise MissingError(f"{self.side} {self.host}/{repository}: missing", tuple(missing))
             if self.immutable and any(tag in there.tags for tag in tags):
                 raise ImmutableTagError(f"{self.side} {self.host}/{repository}: immutable")
@@ -356,11 +358,17 @@ class World:
         return Copier(self.source, self.destination, self.clock, **(given | changes))
 
     def copy(
-        self, *items: str | Item, platforms: Iterable[str] = (), referrers: Referrers = "all", **changes: Any
+        self,
+        *items: str | Item,
+        platforms: Iterable[str] = (),
+        referrers: Referrers = "all",
+        unchanged: bool = False,
+        **changes: Any,
     ) -> Report:
         """One run."""
         wanted = tuple(Item(item, item) if isinstance(item, str) else item for item in items)
-        return self.copier(**changes).run(Copy(REPOSITORY, REPOSITORY, wanted, frozenset(platforms), referrers))
+        order = Copy(REPOSITORY, REPOSITORY, wanted, frozenset(platforms), referrers, unchanged=unchanged)
+        return self.copier(**changes).run(order)
 
     def forget_calls(self) -> None:
         """Counting begins anew."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from longshore.outcomes import Outcome
 
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 HOME = Home("123456789012", "eu-west-1")
 HUB = "registry-1.docker.io"
 
@@ -42,7 +43,10 @@ class Shelf:
     tags: dict[str, Digest] = field(default_factory=dict)
     referrers: dict[Digest, list[Digest]] = field(default_factory=dict)
     blobs: set[Digest] = field(default_factory=set)
+    media_type: str = IMAGE
     fails: dict[str, LongshoreError] = field(default_factory=dict)
+    unlisted: LongshoreError | None = None
+    """Why referrers cannot be asked for."""
     down: LongshoreError | None = None
     exists: bool = True
 
@@ -61,13 +65,16 @@ class FakeRegistry:
         if reference in shelf.fails:
             raise shelf.fails[reference]
         found = shelf.tags.get(reference)
-        return ManifestHead(found, IMAGE) if found else None
+        return ManifestHead(found, shelf.media_type) if found else None
 
     def tags(self, repository: str) -> Iterator[str]:
         yield from sorted(self._shelf(repository, "GET tags").tags)
 
     def referrers(self, repository: str, digest: Digest, known: Collection[str] | None = None) -> Sequence[Descriptor]:
-        found = self._shelf(repository, "GET referrers").referrers.get(digest, [])
+        shelf = self._shelf(repository, "GET referrers")
+        if shelf.unlisted:
+            raise shelf.unlisted
+        found = shelf.referrers.get(digest, [])
         return [Descriptor(IMAGE, each, 1) for each in found]
 
     def _shelf(self, repository: str, what: str) -> Shelf:
@@ -113,6 +120,8 @@ class MirrorWorld:
         self.large: dict[Digest, list[Descriptor]] = {}
         self.sending: dict[Digest, list[LongshoreError]] = {}
         self.pull_cost: dict[str, int] = {}
+        """Manifests that are read for a tag; one, where it is not here."""
+        self.stuck = False
         ports = Ports(
             self, self.memory, self.pulls, self.leases, self.jobs, self,
             self.queue, self.publisher, self.switches, self.clock,
@@ -177,10 +186,10 @@ class MirrorWorld:
         missing = [b for item in items for b in self.large.get(item.reference, []) if b.digest not in shelf.blobs]
         if missing and not whole:
             raise TooLargeError(missing)
-        copied, failures = [], []
+        copied, failures, pulls = [], [], 0
         for item in items:
             assert item.tag is not None
-            self._pull(mirror, item.tag)
+            pulls += self._pull(mirror, item.tag)
             errors = self.refuses.get(item.tag, [])
             if errors:
                 failures.append(Failure(item, errors.pop(0), "source"))
@@ -188,13 +197,14 @@ class MirrorWorld:
             shelf.tags[item.tag] = item.reference
             self.copies.append((downstream.endpoint, item.tag, item.reference))
             copied.append(item)
-        return Report(copied=tuple(copied), failures=tuple(failures))
+        return Report(copied=tuple(copied), failures=tuple(failures), pulls=pulls, progressed=not self.stuck)
 
-    def _pull(self, mirror: Mirror, tag: str) -> None:
-        registry = self.registry(mirror.upstream.host)
+    def _pull(self, mirror: Mirror, tag: str) -> int:
+        registry, cost = self.registry(mirror.upstream.host), self.pull_cost.get(tag, 1)
         if registry.rate is not None:
-            registry.rate = registry.rate._replace(remaining=registry.rate.remaining - self.pull_cost.get(tag, 1))
+            registry.rate = registry.rate._replace(remaining=registry.rate.remaining - cost)
             assert registry.rate.remaining >= 0, "more was pulled than the registry allows"
+        return cost
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         there, failed = [], []
@@ -205,7 +215,7 @@ class MirrorWorld:
             else:
                 self.shelf(downstream.endpoint).blobs.add(blob.digest)
                 there.append(blob.digest)
-        return Sent(tuple(there), tuple(failed))
+        return Sent(tuple(there), tuple(failed), not self.stuck)
 
     def rate(self, mirror: Mirror) -> RateLimit | None:
         return self.registry(mirror.upstream.host).rate

@@ -12,6 +12,7 @@ from longshore.mirror.stores import Lease
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Endpoint
+    from longshore.mirror.budget import Promise
     from longshore.mirror.plan import Known, Sighting
     from longshore.mirror.ports import RateLimit, Upload
 
@@ -22,6 +23,7 @@ class MemoryMirrors:
     def __init__(self) -> None:
         self._known: dict[str, dict[Endpoint, dict[str, Known]]] = {}
         self._seen: dict[str, dict[str, Sighting]] = {}
+        self._arrived: dict[str, dict[str, datetime]] = {}
 
     def known(self, mirror: str) -> Mapping[Endpoint, Mapping[str, Known]]:
         """See the port."""
@@ -38,6 +40,14 @@ class MemoryMirrors:
     def sightings(self, mirror: str) -> Mapping[str, Sighting]:
         """See the port."""
         return dict(self._seen.get(mirror, {}))
+
+    def arrivals(self, mirror: str) -> Mapping[str, datetime]:
+        """See the port."""
+        return dict(self._arrived.get(mirror, {}))
+
+    def arrive(self, mirror: str, arrivals: Mapping[str, datetime]) -> None:
+        """See the port."""
+        self._arrived[mirror] = {**arrivals, **self._arrived.get(mirror, {})}
 
     def sight(self, mirror: str, sightings: Mapping[str, Sighting]) -> None:
         """See the port."""
@@ -57,16 +67,16 @@ class MemoryPulls:
         """See the port."""
         return self.budgets.get(whose, Budget())
 
-    def reserve(self, whose: str, pulls: int, now: datetime, keep: int) -> Budget | None:
+    def reserve(self, whose: str, promise: Promise, now: datetime, keep: int) -> Budget | None:
         """See the port."""
-        after = self.budget(whose).reserve(pulls, now, keep)
+        after = self.budget(whose).reserve(promise, now, keep)
         if after is not None:
             self.budgets[whose] = replace(after, version=after.version + 1)
         return after
 
-    def settle(self, whose: str, promised: int, rate: RateLimit | None, now: datetime) -> None:
+    def settle(self, whose: str, token: str, rate: RateLimit | None, now: datetime) -> None:
         """See the port."""
-        after = self.budget(whose).settle(promised, rate, now)
+        after = self.budget(whose).settle(token, rate, now)
         self.budgets[whose] = replace(after, version=after.version + 1)
 
 

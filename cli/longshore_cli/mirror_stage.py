@@ -18,7 +18,6 @@ from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.errors import ConfigurationError
 from longshore.mirror.carrier import CopyCarrier
-from longshore.mirror.limits import Pace
 from longshore.mirror.messages import Message, MirrorDue, message
 from longshore.mirror.reading import Home, read_mirrors
 from longshore.mirror.service import Mirrorer, Ports
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from longshore.outcomes import Outcome
     from longshore_cli.account import Stack
 
-_PUTS_PER_SECOND = 10.0
+_PER_SECOND = 10.0
+"""What ECR takes of an account."""
 _LONG = timedelta(days=1)
 """A terminal has no deadline."""
 
@@ -92,7 +92,7 @@ class Stage:
         self._session = boto3.session.Session()
         self._secrets = SecretStore(self._client, self.clock)
         self._connected: list[Registry] = []
-        self.places = AwsPlaces(self._client, self._secrets.get, self._connect)
+        self.places = AwsPlaces(self._client, self._secrets.get, self._connect, self._secrets.forget)
         self._table = Table(self._client("dynamodb", place.region), stack.ledger) if stack else None
         self._place = (place.account, place.region)
 
@@ -126,6 +126,7 @@ class Stage:
                 for known in tags.values():
                     memory.remember(mirror.name, endpoint, known)
             memory.sight(mirror.name, ledger.sightings(mirror.name))
+            memory.arrive(mirror.name, ledger.arrivals(mirror.name))
             pulls.budgets[whose(mirror)] = LedgerPulls(self._table, *self._place).budget(whose(mirror))
         return Surveyor(self.places, memory, pulls, self.clock).look(mirror)
 
@@ -138,8 +139,7 @@ class Stage:
             yield from service.handle(Message.parse(body), self.clock.now() + _LONG)
 
     def _ports(self, queue: _Queue) -> Ports:
-        pace = Pace(_PUTS_PER_SECOND, self.clock).wait
-        carrier = CopyCarrier(self.places, UploadFiles.default(), self.clock, pace=pace, whole=True)
+        carrier = CopyCarrier(self.places, UploadFiles.default(), self.clock, per_second=_PER_SECOND, whole=True)
         others: dict[str, Any] = {"places": self.places, "carrier": carrier, "postponer": queue, "publisher": _Nobody()}
         stores: dict[str, Any] = {
             "memory": MemoryMirrors(),

@@ -42,6 +42,16 @@ def hub() -> Iterator[Stage]:
         yield made
 
 
+def test_a_changed_password_without_a_realm_is_asked_for_anew() -> None:
+    with stage(SPEC_MANNERS, Auth("basic", {"robot": "secret"})) as made:
+        passwords = ["old", "secret"]
+        client = made.client("source", lambda: Login("robot", passwords.pop(0)))
+        with pytest.raises(AccessDeniedError):
+            client.head(REPOSITORY, "1.0")
+        assert client.head(REPOSITORY, "1.0") is None  # the second time the password is known to be refused
+        assert passwords == []
+
+
 class TestBearer:
     def test_anonymous_pulls_need_one_token(self, hub: Stage) -> None:
         client = hub.client()
@@ -85,6 +95,12 @@ class TestBearer:
         with pytest.raises(AccessDeniedError, match=r"destination .*/team/web:1\.0: .*GET token: 401") as caught:
             client.manifest(REPOSITORY, "1.0")
         assert "wrong" not in str(caught.value).replace("wrong user", "")
+
+    def test_a_changed_password_is_asked_for_anew(self, hub: Stage) -> None:
+        passwords = ["old", "secret"]
+        client = hub.client("source", lambda: Login("robot", passwords.pop(0)))
+        assert client.manifest(REPOSITORY, "1.0").digest == IMAGE.digest
+        assert passwords == []
 
     def test_many_threads_ask_for_one_token(self, hub: Stage) -> None:
         client = hub.client()

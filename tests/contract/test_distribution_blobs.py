@@ -168,6 +168,14 @@ class TestMending:
         assert read(client, blob) == CONTENT
         assert client.usage.received == len(CONTENT)
 
+    def test_what_is_cut_while_it_is_skipped_through_is_verified_anew(self) -> None:
+        with stage(EVERY["no ranges"]) as made:
+            content = bytes(range(256)) * 4096
+            blob = made.put_blob(content)
+            made.registry.script = Script(Rule("GET blob", CutAnswer(300_000)))
+            with made.client().blob(REPOSITORY, blob, 600_000) as reader:
+                assert b"".join(bytes(piece) for piece in reader) == content[600_000:]
+
     def test_a_registry_without_ranges_is_skipped_through(self) -> None:
         with stage(EVERY["no ranges"]) as made:
             blob = made.put_blob(CONTENT)

@@ -20,6 +20,7 @@ from longshore.mirror.errors import (
     RefusedError,
     RepositoryGoneError,
 )
+from longshore.mirror.ports import RateLimit
 from longshore.mirror.referrers import fallback_tag, with_referrer
 from longshore_local import images
 from longshore_local.loopback import Reply
@@ -136,7 +137,9 @@ class TestReading:
             made.push(IMAGE)
             client = made.client()
             client.head(REPOSITORY, "1.0")
-            assert client.rate == (100, 100, 21_600, "192.0.2.1")
+            asked = made.clock.now()
+            made.clock.advance(3600)
+            assert client.rate == RateLimit(100, 100, 21_600, "192.0.2.1", asked)
 
     def test_a_spent_budget_puts_off_at_once(self) -> None:
         with stage(replace(DOCKER_HUB_MANNERS, manifest_gets=1, retry_after=None)) as made:
@@ -395,3 +398,11 @@ class TestReferrers:
         plain.registry.script = Script(Rule("GET referrers", Instead(Reply(200, b'{"manifests":[{"digest":1}]}'))))
         with pytest.raises(Exception, match=r"GET referrers: manifests\[0\]\.digest"):
             plain.client().referrers(REPOSITORY, IMAGE.digest)
+
+
+def test_a_page_of_tags_has_an_end(plain: Stage) -> None:
+    plain.push(IMAGE)
+    page = b'{"tags":["' + b"x" * (3 * 1024 * 1024) + b'"]}'
+    plain.registry.script = Script(Rule("GET tags", Instead(Reply(200, page))))
+    with pytest.raises(ProtocolError, match="bytes"):
+        list(plain.client().tags(REPOSITORY))

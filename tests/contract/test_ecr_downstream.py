@@ -56,6 +56,23 @@ def test_a_repository_is_created_from_its_template_and_once(ecr: Any) -> None:
     assert "lifecyclePolicyText" in ecr.get_lifecycle_policy(repositoryName="mirror/web")
 
 
+def test_a_lifecycle_policy_that_failed_is_set_the_next_time(ecr: Any) -> None:
+    repositories = EcrRepositories(ecr, ACCOUNT)
+    assert repositories.create("mirror/web", Template())  # as an invocation leaves it that ends, or is throttled, here
+    template = Template(lifecycle=json.dumps({"rules": [RULES]}))
+    assert not repositories.create("mirror/web", template)
+    assert "lifecyclePolicyText" in ecr.get_lifecycle_policy(repositoryName="mirror/web")
+
+
+def test_a_policy_of_a_repository_in_use_is_its_owners(ecr: Any) -> None:
+    repositories = EcrRepositories(ecr, ACCOUNT)
+    repositories.create("mirror/web", Template())
+    images.push(ecr, "mirror/web", "v1", images.single("x"))
+    assert not repositories.create("mirror/web", Template(lifecycle=json.dumps({"rules": [RULES]})))
+    with pytest.raises(ecr.exceptions.LifecyclePolicyNotFoundException):
+        ecr.get_lifecycle_policy(repositoryName="mirror/web")
+
+
 def test_holdings_are_listed_in_bulk(ecr: Any) -> None:
     holdings = EcrHoldings(ecr, ACCOUNT)
     assert holdings.tagged("mirror/web") == {}
@@ -202,6 +219,24 @@ def test_every_side_logs_in_as_it_must(ecr: Any) -> None:
     assert token is not None
     assert token.token
     assert places.source(named) is places.source(named)
+
+
+def test_a_login_that_is_asked_for_again_is_read_anew() -> None:
+    forgotten: list[str] = []
+    logins: list[Any] = []
+    arn = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/x"
+    text = json.dumps({"username": "me", "password": "x"})
+
+    def connect(host: str, side: str, login: Any) -> Any:
+        logins.append(login)
+        return object()
+
+    places = AwsPlaces(lambda service, region: None, lambda arn: text, connect, forgotten.append)
+    places.source(_mirror(secret=arn))
+    logins[0]()
+    assert forgotten == []
+    logins[0]()
+    assert forgotten == [arn]
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "[]", "{}", '{"username": 1, "password": "x"}'])

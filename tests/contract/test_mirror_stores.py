@@ -12,6 +12,7 @@ import pytest
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
 from longshore.images import Endpoint
 from longshore.manifests import digest_of
+from longshore.mirror.budget import Promise
 from longshore.mirror.plan import Known, Sighting
 from longshore.mirror.ports import RateLimit, Upload, UploadLedger
 from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryMirrors, MemoryPulls, MemoryUploads
@@ -82,17 +83,28 @@ def test_of_one_image_the_first_sighting_stands(stores: Stores) -> None:
     assert stores.memory.sightings("other") == {}
 
 
+def test_of_one_tag_the_first_arrival_stands(stores: Stores) -> None:
+    stores.memory.sight("web", {"v1": Sighting(ONE, START - MINUTE)})
+    stores.memory.arrive("web", {"v1": START, "v2": START})
+    stores.memory.arrive("web", {"v1": START + MINUTE, "v3": START + MINUTE})
+    assert stores.memory.arrivals("web") == {"v1": START, "v2": START, "v3": START + MINUTE}
+    assert stores.memory.arrivals("other") == {}
+
+
 def test_pulls_are_promised_while_there_are_some(stores: Stores) -> None:
     assert stores.pulls.budget("hub#anonymous").limit is None
-    stores.pulls.settle("hub#anonymous", 0, RateLimit(100, 30, 21_600, "x"), START)
-    assert stores.pulls.reserve("hub#anonymous", 15, START, 10) is not None
-    assert stores.pulls.reserve("hub#anonymous", 6, START, 10) is None
-    assert stores.pulls.reserve("hub#anonymous", 5, START, 10) is not None
+    one, other = Promise("one", 5, START + 9 * MINUTE), Promise("other", 5, START + 5 * MINUTE)
+    stores.pulls.settle("hub#anonymous", "", RateLimit(100, 30, 21_600, "x"), START)
+    for _ in range(3):
+        assert stores.pulls.reserve("hub#anonymous", one, START, 10) is not None
+    assert stores.pulls.reserve("hub#anonymous", other._replace(pulls=6), START, 10) is None
+    assert stores.pulls.reserve("hub#anonymous", other, START, 10) is not None
     budget = stores.pulls.budget("hub#anonymous")
-    assert (budget.limit, budget.remaining, budget.reserved, budget.told) == (100, 30, 20, START)
-    stores.pulls.settle("hub#anonymous", 15, RateLimit(100, 15, 21_600), START + MINUTE)
-    assert stores.pulls.budget("hub#anonymous").reserved == 5
-    assert stores.pulls.reserve("quay#anonymous", 1000, START, 10) is not None
+    assert (budget.limit, budget.remaining, budget.reserved(START), budget.told) == (100, 30, 20, START)
+    assert budget.promises == (one._replace(pulls=15), other)
+    stores.pulls.settle("hub#anonymous", "one", RateLimit(100, 15, 21_600), START + MINUTE)
+    assert stores.pulls.budget("hub#anonymous").promises == (other,)
+    assert stores.pulls.reserve("quay#anonymous", one._replace(pulls=1000), START, 10) is not None
 
 
 def test_one_at_a_time(stores: Stores) -> None:
@@ -157,14 +169,15 @@ def test_an_old_upload_is_of_no_use(stores: Stores) -> None:
 def test_every_item_ends_and_names_its_account_and_region(stores: Stores) -> None:
     stores.memory.remember("web", A, FULL)
     stores.memory.sight("web", {"v1": Sighting(ONE, START)})
-    stores.pulls.reserve("hub#anonymous", 1, START, 0)
+    stores.memory.arrive("web", {"v1": START})
+    stores.pulls.reserve("hub#anonymous", Promise("one", 1, START), START, 0)
     stores.leases.take("copy", START, START + MINUTE)
     stores.jobs.begin("job", [ONE], START)
     stores.uploads.save(A.host, ONE, Upload("mirror/web", "/x"))
     if not stores.in_ledger:
         return
     items = raw_items()
-    assert len(items) == 6
+    assert len(items) == 7
     for item in items:
         assert int(item["expires"]["N"]) > START.timestamp()
         assert "123456789012/eu-west-1" in item["pk"]["S"]

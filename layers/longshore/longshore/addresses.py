@@ -9,6 +9,8 @@ from typing import Final
 
 _HIDING: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 """IPv6 that leads to any IPv4 address: NAT64 (RFC 6052, 8215), 6to4 (RFC 3056) and Teredo (RFC 4380)."""
+_NOT_PUBLIC: Final = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "fec0::/10")))
+"""What some versions of Python take for public: IETF protocol assignments (RFC 6890), site-local (RFC 3879)."""
 _INSTANCE_METADATA: Final = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "fd00:ec2::23", "100.100.100.200")))
 """Beside the link-local ones: IPv6 addresses of EC2's metadata and EKS Pod Identity, and Alibaba's metadata."""
 
@@ -17,6 +19,8 @@ def is_public(address: str) -> bool:
     """Whether an IP address is in the public internet, also when IPv6 wraps an IPv4 address. Raises ValueError."""
     parsed = _parsed(address)
     if isinstance(parsed, ipaddress.IPv6Address) and any(parsed in network for network in _HIDING):
+        return False
+    if any(parsed in network for network in _NOT_PUBLIC):
         return False
     return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved)
 
@@ -44,7 +48,8 @@ class Reach:
         """Why a host that resolved to `addresses` may not be spoken to, or None. An empty list is never refused."""
         if self.loopback and all(map(is_loopback, addresses)):
             return None
-        names = {host, f"{host}:{port}"}
+        written = f"[{host}]" if ":" in host else host
+        names = {host, written, f"{written}:{port}"}
         if scheme != "https" and not names & self.plain:
             return "only https"
         if any(map(_is_forbidden, addresses)):
@@ -56,6 +61,8 @@ class Reach:
 
 def _is_forbidden(address: str) -> bool:
     parsed = _parsed(address)
+    if any(parsed in network for network in _HIDING):
+        return True  # to any IPv4 address, a metadata service's too
     return parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast or parsed in _INSTANCE_METADATA
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from sys import getsizeof
 from typing import Any, Final, Protocol
 
 from longshore.errors import PermanentError, UnsupportedError
@@ -21,6 +22,14 @@ OCI_INDEX: Final = MANIFESTS[0]
 MAX_MANIFEST: Final = 4 * 1024 * 1024
 """Bytes that any registry must accept, and that ECR refuses to exceed (mirror 3, 4.7)."""
 _MAX_ENTRIES: Final = 10_000
+_MAX_VALUES: Final = 150_000
+"""Of JSON in one answer: an empty object takes 3 bytes to send and 72 to hold."""
+_MAX_WEIGHT: Final = 16 * 1024 * 1024
+"""Bytes of memory for one manifest: four times the largest that a registry must accept."""
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_ENTRY_BYTES: Final = 400
+"""Of a Descriptor without its texts, its place in a tuple included."""
+_READING: Final = threading.Lock()
 _HEX_DIGITS: Final = {"sha256": 64, "sha512": 128}
 _DIGEST: Final = re.compile(r"(sha256|sha512):([0-9a-f]+)", re.ASCII)
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9][\w!#$&^.+-]{0,126}", re.ASCII)
@@ -86,6 +95,13 @@ class Descriptor:
         """False for foreign layers, which stay where their licence keeps them: `urls` says where."""
         return _NOT_DISTRIBUTED.match(self.media_type) is None
 
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that this takes, roughly."""
+        texts = (self.media_type, self.digest, self.artifact_type or "", *self.urls)
+        about = (*self.annotations.keys(), *self.annotations.values())
+        return _ENTRY_BYTES + sum(map(getsizeof, texts)) + sum(map(getsizeof, about)) + getsizeof(self.annotations)
+
     @classmethod
     def parse(cls, entry: object, where: str) -> Descriptor:
         """Reads an entry of a manifest. Raises ManifestError naming `where` it is."""
@@ -117,34 +133,62 @@ class Descriptor:
         return about
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest's exact bytes with its media type and digest; what it lists is read when it is first asked for.
+    """A manifest's exact bytes with its media type and digest, and what it lists.
 
-    `parse` makes them, so that digest and bytes agree and a second reading cannot fail.
+    `parse` makes them, so that digest and bytes agree. The JSON itself is not kept: it may be twenty times its bytes.
     """
 
     media_type: str
     content: bytes
     digest: Digest
+    declares_media_type: bool = field(default=True, compare=False)
+    """Whether the bytes name their type: ECR refuses an OCI manifest that does not (mirror 3)."""
+    children: tuple[Descriptor, ...] = field(default=(), compare=False, repr=False)
+    """The manifests of an index, in its order."""
+    blobs: tuple[Descriptor, ...] = field(default=(), compare=False, repr=False)
+    """Config and layers in the manifest's order, foreign layers and repetitions included."""
+    subject: Descriptor | None = field(default=None, compare=False, repr=False)
+    """What this manifest refers to: it is a signature, SBOM or attestation of it."""
+    artifact_type: str | None = field(default=None, compare=False, repr=False)
+    annotations: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def parse(cls, content: bytes, served_as: str | None = None, digest: Digest | None = None) -> Manifest:
         """Checks bytes that were served with a Content-Type, against the digest that was asked for.
 
-        Raises ManifestError when they are no manifest, too large, or contradict type or digest, and UnsupportedError
-        for schema 1, whose digest is not that of its bytes.
+        Raises ManifestError when they are no manifest, too large, of too many values, or contradict type or digest,
+        and UnsupportedError for schema 1, whose digest is not that of its bytes.
         """
         if len(content) > MAX_MANIFEST:
             raise ManifestError(f"a manifest may have {MAX_MANIFEST} bytes, this one has more")
-        document = _document(content)
-        kind = _kind(document, (served_as or "").partition(";")[0].strip().lower())
-        actual = digest_of(content, digest or "sha256:") if digest is None or is_digest(digest) else ""
-        if digest is not None and actual != digest:
-            raise ManifestError(f"the content is {actual or 'of an unknown algorithm'}, not {digest[:200]}")
-        manifest = cls(kind, content, actual)
-        _ = manifest.children, manifest.blobs, manifest.subject
+        with _READING:  # many are asked for at once, and JSON is large while it is read
+            document = read_object(content)
+            kind = _kind(document, (served_as or "").partition(";")[0].strip().lower())
+            actual = digest_of(content, digest or "sha256:") if digest is None or is_digest(digest) else ""
+            if digest is not None and actual != digest:
+                raise ManifestError(f"the content is {actual or 'of an unknown algorithm'}, not {digest[:200]}")
+            manifest = cls._of(kind, content, actual, document)
+        if manifest.weight > _MAX_WEIGHT:
+            raise ManifestError(f"it takes {manifest.weight} bytes of memory, where {_MAX_WEIGHT} are plenty")
         return manifest
+
+    @classmethod
+    def _of(cls, kind: str, content: bytes, digest: Digest, document: Mapping[str, Any]) -> Manifest:
+        config, subject = document.get("config"), document.get("subject")
+        config_type = _text(config.get("mediaType")) if isinstance(config, dict) else None
+        return cls(
+            kind,
+            content,
+            digest,
+            declares_media_type=isinstance(document.get("mediaType"), str),
+            children=_listed(document, "manifests") if is_index(kind) else (),
+            blobs=_blobs(document, kind),
+            subject=None if subject is None else Descriptor.parse(subject, "subject"),
+            artifact_type=_text(document.get("artifactType")) or config_type,
+            annotations=_texts(document.get("annotations")),
+        )
 
     @property
     def size(self) -> int:
@@ -152,69 +196,63 @@ class Manifest:
         return len(self.content)
 
     @property
+    def weight(self) -> int:
+        """Bytes of memory that this takes with all that it lists, roughly."""
+        listed = (*self.children, *self.blobs, self.descriptor, *([self.subject] if self.subject else []))
+        return self.size + sum(each.weight for each in listed)
+
+    @property
     def is_index(self) -> bool:
         """Whether this only lists other manifests."""
         return is_index(self.media_type)
 
     @property
-    def declares_media_type(self) -> bool:
-        """Whether the bytes name their type: ECR refuses an OCI manifest that does not (mirror 3)."""
-        return isinstance(self._document.get("mediaType"), str)
-
-    @cached_property
-    def children(self) -> tuple[Descriptor, ...]:
-        """The manifests of an index, in its order."""
-        return self._listed("manifests") if self.is_index else ()
-
-    @cached_property
-    def blobs(self) -> tuple[Descriptor, ...]:
-        """Config and layers in the manifest's order, foreign layers and repetitions included."""
-        if self.is_index:
-            return ()
-        if self.media_type == ARTIFACT_MANIFEST:
-            return self._listed("blobs")
-        return (Descriptor.parse(self._document.get("config"), "config"), *self._listed("layers"))
-
-    @cached_property
-    def subject(self) -> Descriptor | None:
-        """What this manifest refers to: it is a signature, SBOM or attestation of it."""
-        subject = self._document.get("subject")
-        return None if subject is None else Descriptor.parse(subject, "subject")
-
-    @cached_property
     def descriptor(self) -> Descriptor:
         """This manifest as a referrers list describes it (mirror 4.25)."""
-        config = self._document.get("config")
-        config_type = _text(config.get("mediaType")) if isinstance(config, dict) else None
         return Descriptor(
             self.media_type,
             self.digest,
             self.size,
-            artifact_type=_text(self._document.get("artifactType")) or config_type,
-            annotations=_texts(self._document.get("annotations")),
+            artifact_type=self.artifact_type,
+            annotations=self.annotations,
         )
 
-    def _listed(self, name: str) -> tuple[Descriptor, ...]:
-        entries = self._document.get(name)
-        if entries is None and name != "manifests":
-            return ()  # an artifact may have none
-        if not isinstance(entries, list) or len(entries) > _MAX_ENTRIES:
-            raise ManifestError(f"{name} must be a list of at most {_MAX_ENTRIES}")
-        return tuple(Descriptor.parse(entry, f"{name}[{at}]") for at, entry in enumerate(entries))
 
-    @cached_property
-    def _document(self) -> Mapping[str, Any]:
-        return _document(self.content)
+def _blobs(document: Mapping[str, Any], kind: str) -> tuple[Descriptor, ...]:
+    if is_index(kind):
+        return ()
+    if kind == ARTIFACT_MANIFEST:
+        return _listed(document, "blobs")
+    return (Descriptor.parse(document.get("config"), "config"), *_listed(document, "layers"))
 
 
-def _document(content: bytes) -> Mapping[str, Any]:
+def _listed(document: Mapping[str, Any], name: str) -> tuple[Descriptor, ...]:
+    entries = document.get(name)
+    if entries is None and name != "manifests":
+        return ()  # an artifact may have none
+    if not isinstance(entries, list) or len(entries) > _MAX_ENTRIES:
+        raise ManifestError(f"{name} must be a list of at most {_MAX_ENTRIES}")
+    return tuple(Descriptor.parse(entry, f"{name}[{at}]") for at, entry in enumerate(entries))
+
+
+def read_object(content: bytes) -> dict[str, Any]:
+    """A JSON object of a registry. Raises ManifestError, for too many values before any of them is read."""
+    if _values(content) > _MAX_VALUES and _values(_STRING.sub(b"", content)) > _MAX_VALUES:
+        raise ManifestError(f"more than {_MAX_VALUES} JSON values")
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = json.loads(content.decode("utf-8-sig"))  # no other is allowed (RFC 8259)
+    except RecursionError:
+        raise ManifestError("JSON that is nested too deep") from None
+    except ValueError:
         raise ManifestError("not a JSON document") from None
     if not isinstance(document, dict):
         raise ManifestError("not a JSON object")
     return document
+
+
+def _values(content: bytes) -> int:
+    """How many there are at most, a name counted with its value: before each is a comma or an opening bracket."""
+    return sum(map(content.count, (b",", b"{", b"[")))
 
 
 def _kind(document: Mapping[str, Any], served: str) -> str:

@@ -361,22 +361,22 @@ def mirrorer() -> Mirrorer:
     """The use case of `functions/mirror.py`."""
     from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
     from longshore.aws.places import AwsPlaces
-    from longshore.mirror.carrier import CopyCarrier
+    from longshore.mirror.carrier import PER_SECOND, CopyCarrier
     from longshore.mirror.reading import Home, read_mirrors
     from longshore.mirror.service import Mirrorer, Ports
 
     stack = settings()
     where = stack.account, stack.region
     home = Home(*where, "amazonaws.com.cn" if stack.region.startswith("cn-") else "amazonaws.com")
-    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected)
-    pace = (lambda: None) if stack.loopback else None
+    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected, lambda arn: _secrets().forget(arn))
+    pace = float("inf") if stack.loopback else PER_SECOND
     needs = Ports(
         places=places,
         memory=LedgerMemory(table(), _clock, *where),
         pulls=LedgerPulls(table(), *where),
         leases=LedgerLeases(table(), *where),
         jobs=LedgerJobs(table(), *where),
-        carrier=CopyCarrier(places, LedgerUploads(table(), _clock, *where), _clock, pace=pace),
+        carrier=CopyCarrier(places, LedgerUploads(table(), _clock, *where), _clock, per_second=pace),
         postponer=_own_queue(),
         publisher=bus(),
         switches=LedgerSwitches(table(), *where),

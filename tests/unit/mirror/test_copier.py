@@ -39,7 +39,7 @@ class TestShapes:
         world.source.place(SHAPES[shape]("x"), "1.0")
         world.copy("1.0", referrers="none")
         world.forget_calls()
-        report = world.copy("1.0", referrers="none")
+        report = world.copy("1.0", referrers="none", unchanged=True)
         assert report.in_sync == (Item("1.0", "1.0"),)
         assert world.source.calls == world.destination.calls == [("head", "1.0")]
 
@@ -372,3 +372,12 @@ class TestIsolation:
         report = world.copy("deep", "good")
         assert ["more than 8 levels" in str(failure) for failure in report.failures] == [True]
         assert world.unlike("good") == []
+
+
+@pytest.mark.parametrize("tag", ["1.0", "2.0"])
+def test_an_index_of_some_platforms_is_completed_when_all_are_wanted(tag: str) -> None:
+    world = World(destination=FakeRegistry("destination", "down.example", sparse=True))
+    world.source.place(images.multi_platform("x", ("linux/amd64", "linux/arm64", "linux/s390x")), "1.0", "2.0")
+    assert world.copy("1.0", platforms=["linux/amd64", "linux/arm64"]).ok
+    assert world.copy(tag).ok
+    assert world.unlike(tag) == []

@@ -40,10 +40,10 @@ class TestDeadline:
         deadline.halt(UpstreamError("throttled"))
         with pytest.raises(UpstreamError):
             deadline.check()
-        deadline.check_stopped()
+        deadline.check_put()
         deadline.stop(UnfinishedError("stopped"))
         with pytest.raises(UnfinishedError):
-            deadline.check_stopped()
+            deadline.check_put()
 
 
 def test_a_pace_of_ten_a_second() -> None:
@@ -73,3 +73,27 @@ class TestRetries:
         assert retries.after(5.0, 0)
         assert not retries.after(5.1, 0)
         assert waits == [5.0]
+
+
+class TestManifests:
+    def test_they_have_the_margin_but_for_its_last_seconds(self) -> None:
+        clock = FakeClock()
+        deadline = Deadline(clock, clock.now() + timedelta(seconds=19))
+        with pytest.raises(UnfinishedError):
+            deadline.check()
+        deadline.check_put()
+        clock.advance(12)
+        with pytest.raises(UnfinishedError, match="manifests"):
+            deadline.check_put()
+
+    @pytest.mark.parametrize(("left", "seconds", "margin"), [(600, 100, 120), (120, 100, 60), (30, 100, 20)])
+    def test_what_they_need_is_kept_for_them(self, left: float, seconds: float, margin: float) -> None:
+        clock = FakeClock()
+        deadline = Deadline(clock, clock.now() + timedelta(seconds=left))
+        deadline.reserve(seconds)
+        clock.advance(left - margin)
+        assert deadline.allows(0)
+        clock.advance(0.1)
+        assert not deadline.allows(0)
+        deadline.reserve(0)
+        assert deadline.allows(0) is (margin > 20)

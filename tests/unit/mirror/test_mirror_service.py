@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longshore.errors import AccessDeniedError, BadEventError, GoneError, UpstreamError
+from longshore.errors import AccessDeniedError, BadEventError, ConflictError, GoneError, UpstreamError
 from longshore.events import Kind
 from longshore.images import Endpoint
 from longshore.manifests import Descriptor
+from longshore.mirror.budget import Budget, Promise
 from longshore.mirror.carrier import packs
 from longshore.mirror.errors import ImmutableTagError, IntegrityError, PutOffError, UnfinishedError
 from longshore.mirror.messages import CopyDue, Message, Wanted, message
 from longshore.mirror.ports import RateLimit
 from tests.fakes import START
-from tests.mirrors_world import HOME, HUB, MirrorWorld, digest
+from tests.mirrors_world import HOME, HUB, INDEX, MirrorWorld, digest
 
 WEB: dict[str, Any] = {"from": "quay.io/org/web", "to": "ecr:mirror/web"}
 HUB_WEB: dict[str, Any] = {"from": "org/web", "to": "ecr:mirror/web", "keep_pulls": 0}
@@ -168,6 +169,25 @@ def test_what_was_mirrored_is_mirrored_on() -> None:
     assert made.downstream("on").tags == {"1.0": digest("one")}
 
 
+@settings(max_examples=50)
+@given(looks=st.lists(st.sets(st.integers(0, 60), max_size=12), min_size=2, max_size=6), latest=st.integers(1, 4))
+def test_by_time_each_look_copies_the_newest_alone(looks: list[set[int]], latest: int) -> None:
+    """Against a list of what came when, in which the last are the newest."""
+    rules = {"regex": "^b[0-9]+$", "latest": latest, "by": "time"}
+    made = MirrorWorld(web={**WEB, "every": "1h", "referrers": "none", "tags": rules})
+    order: list[str] = []
+    expected: set[str] = set()
+    for numbers in looks:
+        order += [tag for number in sorted(numbers) if (tag := f"b{number}") not in order]
+        made.upstream().tags = {tag: digest(tag) for tag in order}
+        expected |= set(order[-latest:])
+        for _ in range(2):
+            made.sweep()
+            made.run(minutes=60)
+            assert {tag for _, tag, _ in made.copies} == expected
+            assert len(made.copies) == len(expected), "a second look finds nothing to do"
+
+
 # -- trouble ---------------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +215,17 @@ def test_a_tag_that_cannot_be_asked_for_waits_for_the_next_look() -> None:
     made.run()
     assert made.downstream().tags == {"v2": digest("v2")}
     assert made.publisher.of(Kind.MIRROR_REPORTED)[0].detail["failing"] == 1
+
+
+def test_referrers_that_cannot_be_asked_for_make_nothing_due() -> None:
+    made = world("v1", every="1h")
+    made.upstream().referrers[digest("v1")] = [digest("signature")]
+    for fails in (None, UpstreamError("source quay.io: 503"), None, UpstreamError("source quay.io: 503")):
+        made.upstream().unlisted = fails
+        made.sweep()
+        made.run()
+        made.clock.advance(3600)
+    assert len(made.copies) == 1
 
 
 def test_what_may_pass_is_tried_again_later_and_at_last_told() -> None:
@@ -257,6 +288,7 @@ def test_an_immutable_tag_is_left_alone_until_it_moves_on() -> None:
         made.sweep()
         made.run()
     assert len(made.refuses["v1"]) == 8, "one try"
+    assert len(made.publisher.of(Kind.MIRROR_FAILED)) == 1, "told once: that it is held from now on is no news"
     made.refuses["v1"].clear()
     made.upstream().tags["v1"] = digest("three")
     made.clock.advance(3600)
@@ -393,16 +425,69 @@ def test_what_the_budget_does_not_allow_waits_and_never_sleeps() -> None:
 
 
 @settings(max_examples=30)
-@given(tags=st.integers(1, 40), rates=st.lists(st.integers(0, 15), min_size=1, max_size=6))
+@given(tags=st.integers(1, 40), rates=st.lists(st.integers(0, 60), min_size=1, max_size=6))
 def test_the_budget_is_never_exceeded(tags: int, rates: list[int]) -> None:
-    """The world's registry asserts it at every pull. Both mirrors are planned before either copies."""
-    made = MirrorWorld(web={**HUB_WEB, "to": ["ecr:a", "ecr:b"]}, other={**HUB_WEB, "to": ["ecr:x", "ecr:y"]})
+    """The world's registry asserts it at every pull: of indexes with two images and their attestations. Both mirrors are planned before either copies."""
+    rules = {**HUB_WEB, "platforms": ["linux/amd64", "linux/arm64"]}
+    made = MirrorWorld(web={**rules, "to": ["ecr:a", "ecr:b"]}, other={**rules, "to": ["ecr:x", "ecr:y"]})
+    made.upstream().media_type = INDEX
     made.upstream().tags.update({f"v{i}": digest(f"v{i}") for i in range(tags)})
+    made.pull_cost = dict.fromkeys(made.upstream().tags, 5)
     for left in rates:
         made.registry(HUB).rate = RateLimit(100, left, 21_600)
         made.sweep()
         made.run(minutes=61)
         assert made.publisher.of(Kind.MIRROR_FAILED) == []
+
+
+def test_what_a_copy_has_cost_is_promised_to_the_next_one() -> None:
+    made = MirrorWorld(web={**HUB_WEB, "every": "1h"})
+    hub = made.registry(HUB)
+    made.upstream().media_type, made.pull_cost = INDEX, {"v1": 30, "v2": 30}
+    made.upstream().tags.update({"v1": digest("v1"), "v2": digest("v2"), "same": digest("v2")})
+    made.sweep()
+    made.run()
+    (known,) = made.memory.known("web").values()
+    assert {tag: each.pulls for tag, each in known.items()} == {"v1": 31, "v2": 31, "same": 31}
+    made.upstream().tags["v1"] = digest("signed as well")
+    for left, copies in [(30, 3), (31, 4)]:
+        hub.rate = RateLimit(100, left, 21_600)
+        made.clock.advance(3600)
+        made.sweep()
+        made.run()
+        assert len(made.copies) == copies
+
+
+def test_an_invocation_that_was_killed_starves_nobody() -> None:
+    made = MirrorWorld(web={**HUB_WEB, "every": "1h"})
+    made.registry(HUB).rate = RateLimit(100, 100, 21_600)
+    made.upstream().tags["v1"] = digest("v1")
+    whose = f"{HUB}#anonymous"
+    made.pulls.settle(whose, "", RateLimit(100, 100, 21_600), START)
+    assert made.pulls.reserve(whose, Promise("killed", 100, START + timedelta(minutes=16)), START, 0) is not None
+    made.sweep()
+    made.run(minutes=59)
+    assert made.copies == []
+    made.sweep()
+    made.run(minutes=61)
+    assert [tag for _, tag, _ in made.copies] == ["v1"]
+
+
+def test_what_was_promised_is_given_back_when_promising_fails() -> None:
+    made = MirrorWorld(web=HUB_WEB)
+    made.upstream().tags.update({"v1": digest("v1"), "v2": digest("v2")})
+    reserve = made.pulls.reserve
+
+    def conflicting(whose: str, promise: Promise, now: datetime, keep: int) -> Budget | None:
+        if made.pulls.budget(whose).promises:
+            raise ConflictError("the pulls are written too often")
+        return reserve(whose, promise, now, keep)
+
+    made.pulls.reserve = conflicting  # type: ignore[method-assign]
+    made.sweep()
+    with pytest.raises(ConflictError):
+        made.run()
+    assert made.pulls.budget(f"{HUB}#anonymous").promises == ()
 
 
 # -- deleting, switches, what may come in ----------------------------------------------------------------------------
@@ -420,7 +505,7 @@ def test_what_upstream_removed_goes_after_its_grace() -> None:
 
 
 def test_what_comes_back_has_its_grace_anew() -> None:
-    made = swept("v1 v2", every="1h", prune={"after": "2d"})
+    made = swept("v1 v2", every="1h", prune={"after": "2d", "most": 100})
     for there in (False, True, False):
         made.upstream().tags.pop("v2", None)
         if there:
@@ -489,3 +574,16 @@ def test_a_bad_message_names_its_field(body: Any, field: str) -> None:
 
 def test_messages_are_read_as_they_were_written() -> None:
     assert Message.parse(GOOD).work == CopyDue("web", Endpoint("h", "n"), (Wanted("v1", digest("a"), "new"),), START)
+
+
+def test_an_upstream_that_lets_nobody_list_referrers_is_copied() -> None:
+    world = MirrorWorld(web={"from": "quay.io/org/web", "to": "ecr:mirror/web"})
+    world.upstream().tags["v1"] = digest("v1")
+
+    def denied(*_: object) -> list[object]:
+        raise AccessDeniedError("ListImageReferrers: 403")
+
+    world.registry("quay.io").referrers = denied  # type: ignore[method-assign, assignment]
+    world.sweep()
+    world.run()
+    assert "v1" in world.downstream().tags

@@ -284,7 +284,7 @@ class TestDeadline:
 
         def tick(name: str, about: str) -> None:
             if name == "finish" and len(world.destination.repositories[REPOSITORY].blobs) == 2:
-                world.clock.advance_to(begun.replace(minute=begun.minute + 1))
+                world.clock.advance_to(begun.replace(second=50))
 
         world.destination.after = tick
         deadline = Deadline(world.clock, begun.replace(minute=begun.minute + 1), margin=20.0)

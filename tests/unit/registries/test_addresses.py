@@ -34,6 +34,9 @@ HIDDEN = [
     "64:ff9b::a00:1",
     "2002:a00:1::",
     "2001:0:a00:1::",
+    "fec0::1",
+    "192.0.0.8",
+    "192.0.0.170",
 ]
 
 
@@ -50,6 +53,17 @@ def test_hidden(address: str) -> None:
     assert not is_public(address)
     assert Reach().refusal("https", "h", 443, [address]) is not None
     assert Reach().refusal("https", "h", 443, ["1.1.1.1", address]) is not None
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::"])
+def test_a_named_host_leads_to_no_metadata_behind_a_translation(address: str) -> None:
+    assert Reach(private=frozenset({"h"})).refusal("https", "h", 443, [address]) is not None
+
+
+@pytest.mark.parametrize("named", ["[fd00::1]:5000", "[fd00::1]"])
+def test_an_ipv6_address_is_named_in_brackets(named: str) -> None:
+    assert Reach(private=frozenset({named})).refusal("https", "fd00::1", 5000, ["fd00::1"]) is None
+    assert Reach(private=frozenset({"[fd00::1]:5000"})).refusal("https", "fd00::1", 443, ["fd00::1"]) is not None
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "fd00::1", "127.0.0.1"])

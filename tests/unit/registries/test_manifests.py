@@ -215,3 +215,21 @@ class TestFallbackTag:
 )
 def test_endpoints(text: str, endpoint: Endpoint) -> None:
     assert ImageReference.parse(text).endpoint == endpoint
+
+
+def test_many_small_values_are_refused_before_they_are_read() -> None:
+    junk = b",".join([b"{}"] * 150_000)
+    with pytest.raises(ManifestError, match="values"):
+        Manifest.parse(b'{"x":[' + junk + b"]}")
+
+
+def test_commas_in_a_text_are_no_values() -> None:
+    image = json.loads(images.single("x").manifest)
+    content = encoded(**image, annotations={"a": 'x\\",[{' * 200_000})
+    assert Manifest.parse(content).annotations["a"].startswith("x")
+
+
+def test_a_manifest_that_is_larger_in_memory_is_refused() -> None:
+    image = json.loads(images.single("x").manifest)
+    with pytest.raises(ManifestError, match="memory"):
+        Manifest.parse(encoded(**image, annotations={str(n): str(-n) for n in range(120_000)}))

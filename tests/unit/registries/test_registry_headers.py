@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longshore.mirror.ports import RateLimit
 from longshore.registries.headers import (
     ByteRange,
     Challenge,
@@ -126,7 +127,7 @@ def test_budgets() -> None:
         "ratelimit-remaining": "76;w=21600",
         "docker-ratelimit-source": "1.2.3.4",
     }
-    assert rate_limit(headers) == (100, 76, 21_600, "1.2.3.4")
+    assert rate_limit(headers) == RateLimit(100, 76, 21_600, "1.2.3.4")
     assert rate_limit({"ratelimit-limit": "100"}) is None
     assert rate_limit({**headers, "ratelimit-remaining": "none"}) is None
 

@@ -75,20 +75,28 @@ class EcrRepositories:
         self._registry = registry
 
     def create(self, repository: str, template: Template) -> bool:
-        """Creates a repository; answers False when it is there. A lifecycle policy is set once, when it is made."""
+        """Creates a repository; answers False when it is there.
+
+        A lifecycle policy is set when it is made, and again while it is empty: the first time may have failed.
+        """
         try:
             with aws_errors():
                 self._ecr.create_repository(**_creation(self._registry, repository, template))
         except LongshoreError as error:
-            if code_of(error) == "RepositoryAlreadyExistsException":
-                return False
-            raise
+            if code_of(error) != "RepositoryAlreadyExistsException":
+                raise
+            if template.lifecycle and not EcrHoldings(self._ecr, self._registry).tagged(repository):
+                self._set_lifecycle(repository, template.lifecycle)
+            return False
         if template.lifecycle:
-            with aws_errors():
-                self._ecr.put_lifecycle_policy(
-                    registryId=self._registry, repositoryName=repository, lifecyclePolicyText=template.lifecycle
-                )
+            self._set_lifecycle(repository, template.lifecycle)
         return True
+
+    def _set_lifecycle(self, repository: str, policy: str) -> None:
+        with aws_errors():
+            self._ecr.put_lifecycle_policy(
+                registryId=self._registry, repositoryName=repository, lifecyclePolicyText=policy
+            )
 
     def delete(self, repository: str, tags: Mapping[str, Digest]) -> Sequence[str]:
         """Deletes tags; answers which. A tag that names another image by now is left."""

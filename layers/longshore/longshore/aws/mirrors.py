@@ -3,6 +3,7 @@
 Keys (pk / sk), each with account and Region:
 MIRROR#<account>/<region>#<mirror> / TAG#<host>/<name>#<tag>   what was copied there under a tag
 MIRROR#<account>/<region>#<mirror> / SEEN#<tag>                since when upstream's tag names its image
+MIRROR#<account>/<region>#<mirror> / LISTED#<tag>              since when upstream lists a tag
 PULLS#<account>/<region> / <host>#<login>                      a registry's budget of pulls
 LEASE#<account>/<region> / <what>                              who works on something, and when it was last done
 JOB#<account>/<region> / <job>                                 blobs that a fanned-out copy waits for
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from longshore.aws.table import Table, expiry
 from longshore.errors import ConflictError
 from longshore.images import Digest, Endpoint
-from longshore.mirror.budget import Budget
+from longshore.mirror.budget import Budget, Promise
 from longshore.mirror.plan import Known, Sighting
 from longshore.mirror.ports import RateLimit, Upload
 from longshore.mirror.stores import Lease
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from longshore.ports import Clock
 
 _KEEP = timedelta(days=400)
+_ARRIVALS_KEEP = timedelta(days=3650)
+"""A tag of which this were forgotten while upstream still lists it would be the newest."""
 _PULLS_KEEP = timedelta(days=7)
 _JOB_KEEP = timedelta(days=14)
 _UPLOAD_KEEP = timedelta(hours=24)
@@ -75,6 +78,20 @@ class LedgerMemory:
             item["sk"].removeprefix("SEEN#"): Sighting(item["digest"], datetime.fromisoformat(item["since"]))
             for item in items
         }
+
+    def arrivals(self, mirror: str) -> Mapping[str, datetime]:
+        """See the port."""
+        items = self._table.query(self._pk(mirror), "LISTED#")
+        return {item["sk"].removeprefix("LISTED#"): datetime.fromisoformat(item["since"]) for item in items}
+
+    def arrive(self, mirror: str, arrivals: Mapping[str, datetime]) -> None:
+        """See the port."""
+        for tag, since in arrivals.items():
+            key = {"pk": self._pk(mirror), "sk": f"LISTED#{tag}", "expires": expiry(since, _ARRIVALS_KEEP)}
+            try:
+                self._table.put({**key, "since": since.isoformat()}, "attribute_not_exists(pk)")
+            except ConflictError:
+                continue
 
     def sight(self, mirror: str, sightings: Mapping[str, Sighting]) -> None:
         """See the port."""
@@ -147,17 +164,20 @@ class LedgerPulls:
             remaining=item.get("remaining", 0),
             window=timedelta(seconds=item["window"]),
             told=_time(item.get("told")),
-            reserved=item.get("reserved", 0),
+            promises=tuple(
+                Promise(each["token"], each["pulls"], datetime.fromisoformat(each["until"]))
+                for each in item.get("promises", ())
+            ),
             version=item["version"],
         )
 
-    def reserve(self, whose: str, pulls: int, now: datetime, keep: int) -> Budget | None:
+    def reserve(self, whose: str, promise: Promise, now: datetime, keep: int) -> Budget | None:
         """See the port."""
-        return self._change(whose, now, lambda budget: budget.reserve(pulls, now, keep))
+        return self._change(whose, now, lambda budget: budget.reserve(promise, now, keep))
 
-    def settle(self, whose: str, promised: int, rate: RateLimit | None, now: datetime) -> None:
+    def settle(self, whose: str, token: str, rate: RateLimit | None, now: datetime) -> None:
         """See the port."""
-        self._change(whose, now, lambda budget: budget.settle(promised, rate, now))
+        self._change(whose, now, lambda budget: budget.settle(token, rate, now))
 
     def _change(self, whose: str, now: datetime, change: Callable[[Budget], Budget | None]) -> Budget | None:
         for _ in range(_TRIES):
@@ -180,7 +200,7 @@ class LedgerPulls:
             "remaining": after.remaining,
             "window": int(after.window.total_seconds()),
             "told": after.told.isoformat() if after.told else None,
-            "reserved": after.reserved,
+            "promises": [{**each._asdict(), "until": each.until.isoformat()} for each in after.promises],
             "version": before.version + 1,
             "expires": expiry(now, _PULLS_KEEP),
         }

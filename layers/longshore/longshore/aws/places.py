@@ -36,8 +36,18 @@ Connect = Callable[[str, "Side", "Callable[[], Credential] | None"], "Registry"]
 class AwsPlaces:
     """See `mirror.stores.Places`."""
 
-    def __init__(self, client: Callable[[str, str], Any], secret: Callable[[str], str], connect: Connect) -> None:
-        """`client` answers a boto3 client of a service in a Region, `secret` a secret's value by its ARN."""
+    def __init__(
+        self,
+        client: Callable[[str, str], Any],
+        secret: Callable[[str], str],
+        connect: Connect,
+        forget: Callable[[str], None] = lambda arn: None,
+    ) -> None:
+        """`client` answers a boto3 client of a service in a Region, `secret` a secret's value by its ARN.
+
+        `forget` has the next value of a secret read anew.
+        """
+        self._forget = forget
         self._client = client
         self._secret = secret
         self._connect = connect
@@ -65,7 +75,19 @@ class AwsPlaces:
             return lambda: _of(ecr.token())
         if endpoint.host == ECR_PUBLIC and side == "destination":
             return lambda: _of(self._public_repositories().token())
-        return (lambda: _credential(secret, self._secret(secret))) if secret else None
+        return self._of_secret(secret) if secret else None
+
+    def _of_secret(self, arn: str) -> Callable[[], Credential]:
+        asked = False
+
+        def login() -> Credential:
+            nonlocal asked
+            if asked:
+                self._forget(arn)  # it does not expire: it was refused, and may have been changed since
+            asked = True
+            return _credential(arn, self._secret(arn))
+
+        return login
 
     def holdings(self, downstream: Downstream) -> Holdings | None:
         """See the port."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from longshore.errors import LongshoreError
     from longshore.images import Digest
     from longshore.manifests import Descriptor
-    from longshore.mirror.ports import Holdings, RateLimit, UploadLedger
+    from longshore.mirror.ports import Holdings, RateLimit, Registry, UploadLedger
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.mirror.stores import Places
     from longshore.ports import Clock
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 GIB: Final = 1024**3
 _LARGE_BYTES: Final = GIB
 _LARGE_COUNT: Final = 60
-_PUTS_PER_SECOND: Final = 2.0
-"""ECR takes 10 manifests a second of an account (PutImage), and up to five invocations share them."""
+PER_SECOND: Final = 2.0
+"""ECR takes 10 manifests a second of an account (PutImage), ECR Public also ends no more than 10 uploads in one
+(CompleteLayerUpload; mirror 3), and up to five invocations share them."""
 
 
 class TooLargeError(Exception):
@@ -44,6 +46,8 @@ class Sent:
 
     there: tuple[Digest, ...]
     failed: tuple[tuple[Descriptor, LongshoreError], ...] = ()
+    progressed: bool = False
+    """As in `Report`."""
 
 
 class Carrier(Protocol):
@@ -98,11 +102,12 @@ class CopyCarrier:
         uploads: UploadLedger,
         clock: Clock,
         bounds: Bounds | None = None,
-        pace: Callable[[], None] | None = None,
         *,
+        per_second: float = PER_SECOND,
         whole: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`pace` is waited for before a manifest is put into ECR; two a second when it is None.
+        """`per_second` is how many manifests go into ECR, and how many uploads end in ECR Public: each of both.
 
         `whole`: nothing is too large, as at a terminal, which has no deadline.
         """
@@ -111,32 +116,39 @@ class CopyCarrier:
         self._clock = clock
         self._bounds = bounds or Bounds()
         self._whole = whole
-        self._pace = pace or Pace(_PUTS_PER_SECOND, clock).wait
+        self._put_seconds = 1 / per_second
+        self._put = Pace(per_second, clock, sleep).wait
+        self._finish = Pace(per_second, clock, sleep).wait
 
     def copy(
         self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
     ) -> Report:
         """See the port."""
-        holdings = self._places.holdings(downstream)
+        holdings, source = self._places.holdings(downstream), self._places.source(mirror)
         copier = Copier(
-            self._places.source(mirror),
+            source,
             self._places.destination(mirror, downstream),
             self._clock,
             bounds=self._bounds,
             deadline=Deadline(self._clock, until),
             ledger=self._uploads,
             holdings=holdings,
-            before_put=self._pace if downstream.creatable else _at_once,
+            before_put=self._put if downstream.creatable else _at_once,
+            put_seconds=self._put_seconds if downstream.creatable else 0.0,
+            before_finish=self._finish if downstream.is_public else _at_once,
             progress=Silence() if whole or self._whole else _Scale(holdings, downstream.endpoint.name),
         )
         order = Copy(
             mirror.upstream.name, downstream.endpoint.name, tuple(items), frozenset(mirror.platforms), mirror.referrers
         )
-        return copier.run(order)
+        before = _pulls(source)
+        report = copier.run(order)
+        return replace(report, pulls=_pulls(source) - before)
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         """See the port."""
         deadline = Deadline(self._clock, until)
+        kept: list[bool] = []
         sender = Sender(
             Reading(self._places.source(mirror), mirror.upstream.name, self._bounds),
             self._places.destination(mirror, downstream),
@@ -146,6 +158,8 @@ class CopyCarrier:
             self._clock,
             lambda: Retries(self._bounds.tries),
             self._uploads,
+            before_finish=self._finish if downstream.is_public else _at_once,
+            kept=lambda: kept.append(True),
         )
         there: list[Digest] = []
         failed: list[tuple[Descriptor, LongshoreError]] = []
@@ -155,7 +169,7 @@ class CopyCarrier:
                 there.append(blob.digest)
             except BlobError as error:
                 failed.append((blob, error.error))
-        return Sent(tuple(there), tuple(failed))
+        return Sent(tuple(there), tuple(failed), bool(there or kept))
 
     def rate(self, mirror: Mirror) -> RateLimit | None:
         """See the port."""
@@ -165,6 +179,10 @@ class CopyCarrier:
         """See the port."""
         head = self._places.destination(mirror, downstream).head(downstream.endpoint.name, tag)
         return head.digest if head else ""
+
+
+def _pulls(source: Registry) -> int:
+    return source.usage.requests.get("GET manifest", 0)
 
 
 def _at_once() -> None:

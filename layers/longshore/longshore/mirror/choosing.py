@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from longshore.images import is_artifact_tag
@@ -21,22 +22,24 @@ Choice = tuple[list[str], dict[str, Reason]]
 
 
 def choose(rules: TagRules, tags: Iterable[str], seen: Mapping[str, datetime]) -> Choice:
-    """Chooses among upstream's tags; `seen` is since when each is known to name its image (for `by: time`).
+    """Chooses among upstream's tags; `seen` is since when each is known to be there (for `by: time`).
 
     Asking again with more tags never chooses one that the rules leave out, and at most `latest` of each group.
     """
-    chosen, left = [], {}
-    for tag in sorted(set(tags)):
-        refusal = _refusal(rules, tag)
-        if refusal is None:
-            chosen.append(tag)
-        else:
-            left[tag] = refusal
+    refusals = {tag: _refusal(rules, tag) for tag in sorted(set(tags))}
+    chosen = [tag for tag, refusal in refusals.items() if refusal is None]
+    left = {tag: refusal for tag, refusal in refusals.items() if refusal is not None}
     if rules.latest is not None:
         kept = _newest(rules, chosen, seen)
         left.update((tag, Reason.OLDER) for tag in chosen if tag not in kept)
         chosen = [tag for tag in chosen if tag in kept]
     return chosen, left
+
+
+def candidates(rules: TagRules, tags: Iterable[str]) -> list[str]:
+    """The tags of which `latest` keeps some; of each group the oldest first, by version or else by name."""
+    _, groups = _grouped(rules, [tag for tag in set(tags) if _refusal(rules, tag) is None])
+    return [tag for group in groups for tag in sorted(group, key=_precedence)]
 
 
 def _refusal(rules: TagRules, tag: str) -> Reason | None:
@@ -69,22 +72,27 @@ def _any(patterns: Iterable[Pattern], tag: str) -> bool:
 
 def _newest(rules: TagRules, tags: Iterable[str], seen: Mapping[str, datetime]) -> set[str]:
     """What stays of `tags`: the newest of each group, and what belongs to none."""
-    kept: set[str] = set()
+    kept, groups = _grouped(rules, tags)
+    for group in groups:
+        group.sort(key=_precedence)
+        if rules.by is By.TIME:
+            # A tag that is not known yet is the newest there is.
+            group.sort(key=lambda tag: (tag not in seen, seen[tag].timestamp() if tag in seen else 0.0))
+        kept.update(group[-(rules.latest or 0) :])
+    return kept
+
+
+def _grouped(rules: TagRules, tags: Iterable[str]) -> tuple[set[str], list[list[str]]]:
+    """The tags that belong to no group, and the groups: of each all are versions, or none is."""
+    apart: set[str] = set()
     groups: dict[tuple[object, ...], list[str]] = {}
     for tag in tags:
         version = parse_semver(tag)
         if tag in rules.names or (version is None and rules.by is By.VERSION):
-            kept.add(tag)  # `latest`, say: it has no place in the order
+            apart.add(tag)  # `latest`, say: it has no place in the order
         else:
             groups.setdefault(_group(rules.per, version), []).append(tag)
-    for group in groups.values():
-        if rules.by is By.TIME:
-            # A tag that is not known yet is the newest there is.
-            group.sort(key=lambda tag: (tag not in seen, seen[tag].timestamp() if tag in seen else 0.0, tag))
-        else:
-            group.sort(key=_precedence)
-        kept.update(group[-(rules.latest or 0) :])
-    return kept
+    return apart, list(groups.values())
 
 
 def _group(per: Per, version: SemverTag | None) -> tuple[object, ...]:
@@ -95,6 +103,8 @@ def _group(per: Per, version: SemverTag | None) -> tuple[object, ...]:
 
 
 def _precedence(tag: str) -> tuple[object, str]:
+    """By version, else by name, in which numbers count as such: ``build-9`` is before ``build-10``."""
     version = parse_semver(tag)
-    assert version is not None
-    return version.precedence, tag
+    if version is not None:
+        return version.precedence, tag
+    return [int(part) if at % 2 else part for at, part in enumerate(re.split("([0-9]+)", tag))], tag

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from longshore.errors import AccessDeniedError
 from longshore.mirror.errors import PutOffError, RepositoryGoneError, UnfinishedError
-from longshore.mirror.forest import Cause, Forest, Root, caught
+from longshore.mirror.forest import Cause, Forest, Kin, Root, caught
 from longshore.mirror.limits import Deadline, Retries
 from longshore.mirror.orders import Bounds, Copy, Item
 from longshore.mirror.prefetch import Reading
@@ -21,7 +21,7 @@ from longshore.mirror.storing import Storing
 from longshore.mirror.surroundings import Surroundings
 from longshore.mirror.trees import blobs_of, comes_along, foreign_layers, is_digest_tag
 from longshore.mirror.uploads import How, Sender, Siblings
-from longshore.mirror.walking import Walk
+from longshore.mirror.walking import OverfullError, Walk
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -44,8 +44,9 @@ class Copier:
     """Two registries and what is known of the way between them. One `run` at a time.
 
     `before_put` is called before every manifest and `before_finish` before the end of every upload, to keep a pace
-    (`limits.Pace`); `siblings` tells where else at the destination's host a blob may be mounted from; `longest_wait`,
-    in seconds, is how long a registry may ask to be left alone; `monotonic`, `sleep` and `chance` are for tests.
+    (`limits.Pace`), which lets a manifest pass every `put_seconds`; `siblings` tells where else at the destination's
+    host a blob may be mounted from; `longest_wait`, in seconds, is how long a registry may ask to be left alone;
+    `monotonic`, `sleep` and `chance` are for tests.
     """
 
     source: Registry
@@ -57,6 +58,7 @@ class Copier:
     holdings: Holdings | None = None
     siblings: Siblings = field(default=lambda digest: None)
     before_put: Callable[[], None] = field(default=lambda: None)
+    put_seconds: float = 0.0
     before_finish: Callable[[], None] = field(default=lambda: None)
     longest_wait: float = 5.0
     progress: Progress = field(default_factory=Silence)
@@ -110,6 +112,7 @@ class _Run:
             copier.siblings,
             tally.moved,
             copier.before_finish,
+            tally.kept,
         )
         self._placed: set[Digest] = set()
         self._looked = False
@@ -122,11 +125,19 @@ class _Run:
             self._batch(items[first : first + size])
 
     def _batch(self, items: Sequence[Item]) -> None:
-        forest, failed = self._walk.grow(items)
+        try:
+            forest, failed = self._walk.grow(items)
+        except OverfullError:
+            half = len(items) // 2
+            self._batch(items[:half])
+            self._batch(items[half:])
+            return
+        kin = Kin(forest)
         for item, cause in failed:
-            self._tally.failed(Failure(item, *cause))
+            self._tally.failed(Failure(item, *cause, subjects=() if item in items else kin.subjects(item)))
         to_store = [m for digest, m in forest.manifests.items() if digest not in forest.present]
         self._tally.left_out(foreign_layers(to_store))
+        self._deadline.reserve(len(to_store) * self._copier.put_seconds)
         self._place(forest, blobs_of(to_store))
         store = Storing(
             self._copier.destination,
@@ -137,14 +148,16 @@ class _Run:
             self._deadline,
             self._tally,
             self._copier.before_put,
+            look=self._left_behind and self._around.is_fresh,
         )
         refused = store.store()
         for root in forest.roots:
-            self._conclude(root, refused.get(root.item) or forest.failed.get(root.digest))
+            self._conclude(root, refused.get(root.item) or forest.failed.get(root.digest), kin)
 
-    def _conclude(self, root: Root, cause: Cause | None) -> None:
+    def _conclude(self, root: Root, cause: Cause | None, kin: Kin) -> None:
         if cause is not None:
-            self._tally.failed(Failure(root.item, *cause))
+            subjects = kin.subjects(root.item) if root.referrer else ()
+            self._tally.failed(Failure(root.item, *cause, subjects=subjects))
         elif root.digest == root.here:
             self._tally.manifest(skipped=True)
             self._tally.in_sync(root.item)
@@ -195,7 +208,8 @@ class _Run:
         if isinstance(how, Cause):
             forest.failed[blob.digest] = how
             refused = how.side == "destination" and isinstance(how.error, RepositoryGoneError | AccessDeniedError)
-            if refused or isinstance(how.error, PutOffError):
+            asked = isinstance(how.error, PutOffError) and how.error.retry_after > self._copier.longest_wait
+            if refused or asked:
                 self._deadline.halt(how.error)  # the others would be told the same
         else:
             self._note(blob, how)

@@ -6,28 +6,36 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import LongshoreError, ThrottledError, TransientError
+from longshore.errors import LongshoreError, PermanentError, ThrottledError, TransientError
 from longshore.mirror import telling
-from longshore.mirror.carrier import TooLargeError, packs
+from longshore.mirror.budget import Promise
+from longshore.mirror.carrier import Sent, TooLargeError, packs
 from longshore.mirror.errors import ImmutableTagError, PutOffError, RepositoryGoneError, UnfinishedError
 from longshore.mirror.messages import BlobsDue, CopyDue, Wanted, message, waiting
 from longshore.mirror.orders import Item
 from longshore.mirror.plan import Known
+from longshore.mirror.reasons import Reason
+from longshore.mirror.report import Failure
 from longshore.mirror.survey import whose
+from longshore.mirror.troubles import COPY
 
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.manifests import Descriptor
-    from longshore.mirror.report import Failure, Report
+    from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.mirror.service import Ports
     from longshore.mirror.telling import Teller
+    from longshore.mirror.troubles import Troubles
     from longshore.outcomes import Outcome
 
 _BUSY: Final = timedelta(minutes=1)
 _LEASE_MARGIN: Final = timedelta(minutes=1)
+_PROMISED: Final = timedelta(hours=1)
+"""Manifests are read first: pulls that are promised are made by then, however long the blobs take."""
 _MOST_TRIES: Final = 5
 _MOST_FANNED: Final = 2
 _FIRST_WAIT: Final = timedelta(minutes=1)
@@ -40,9 +48,10 @@ CHUNK: Final = 25
 class Copying:
     """Orders of tags, and of blobs that go ahead of them."""
 
-    def __init__(self, ports: Ports, teller: Teller) -> None:
+    def __init__(self, ports: Ports, teller: Teller, troubles: Troubles) -> None:
         self._ports = ports
         self._teller = teller
+        self._troubles = troubles
 
     def copy(self, correlation: str, mirror: Mirror, order: CopyDue, until: datetime) -> list[Outcome]:
         """Copies tags to one downstream; what is left of it goes on in later messages."""
@@ -62,7 +71,10 @@ class Copying:
     def _in_parts(
         self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
     ) -> list[Outcome]:
-        """A few tags at a time, while there is time; what is left goes on in another invocation."""
+        """A few tags at a time, while there is time; what is left goes on in another invocation.
+
+        What no part can be copied for ends it: it is told once, and the next look at the mirror tries again.
+        """
         outcomes: list[Outcome] = []
         for start in range(0, len(order.wanted), CHUNK):
             now = self._ports.clock.now()
@@ -71,7 +83,10 @@ class Copying:
                 self._later(correlation, late, now)
                 return [*outcomes, telling.put_off(correlation, mirror, "unfinished", now, len(late.wanted))]
             part = replace(order, wanted=order.wanted[start : start + CHUNK])
-            outcomes += self._copied(correlation, mirror, downstream, part, until)
+            try:
+                outcomes += self._copied(correlation, mirror, downstream, part, until)
+            except PermanentError as error:
+                return outcomes + self._troubles.tell(correlation, mirror, downstream, COPY, error)
         return outcomes
 
     def _current(self, mirror: Mirror, downstream: Downstream, order: CopyDue) -> CopyDue:
@@ -87,23 +102,30 @@ class Copying:
     def _copied(
         self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
     ) -> list[Outcome]:
-        order, outcomes = self._affordable(correlation, mirror, order)
-        if not order.wanted:
-            return outcomes
-        promised = sum(each.pulls for each in order.wanted)
+        now = self._ports.clock.now()
+        outcomes: list[Outcome] = []
+        promise = Promise(f"{downstream.endpoint} {now.isoformat()}", 0, min(until + _LEASE_MARGIN, now + _PROMISED))
         try:
+            order, outcomes = self._affordable(correlation, mirror, order, promise)
+            if not order.wanted:
+                return outcomes
             report = self._run(mirror, downstream, order, until)
         except TooLargeError as error:
             return outcomes + self._fan_out(correlation, mirror, order, error.blobs)
         finally:
-            self._ports.pulls.settle(whose(mirror), promised, self._ports.carrier.rate(mirror), self._ports.clock.now())
+            if order.wanted:
+                rate = self._ports.carrier.rate(mirror)
+                self._ports.pulls.settle(whose(mirror), promise.token, rate, self._ports.clock.now())
         return outcomes + self._concluded(correlation, mirror, downstream, order, report)
 
-    def _affordable(self, correlation: str, mirror: Mirror, order: CopyDue) -> tuple[CopyDue, list[Outcome]]:
+    def _affordable(
+        self, correlation: str, mirror: Mirror, order: CopyDue, promise: Promise
+    ) -> tuple[CopyDue, list[Outcome]]:
         """What upstream's pulls allow, promised; the rest waits until there are more."""
         now = self._ports.clock.now()
         for place, each in enumerate(order.wanted):
-            if self._ports.pulls.reserve(whose(mirror), each.pulls, now, mirror.keep_pulls) is None:
+            more = promise._replace(pulls=each.pulls)
+            if self._ports.pulls.reserve(whose(mirror), more, now, mirror.keep_pulls) is None:
                 until = self._ports.pulls.budget(whose(mirror)).refills(now)
                 late = replace(order, wanted=order.wanted[place:])
                 self._later(correlation, late, until)
@@ -134,24 +156,36 @@ class Copying:
         known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {})
         outcomes: list[Outcome] = []
         again: list[tuple[Wanted, LongshoreError]] = []
+        self._troubles.over(mirror, downstream, COPY, known)
+        pulled = _pulled(order, report)
         for each in order.wanted:
             before, failure = known.get(each.tag, Known(each.tag)), failures.get(each.tag)
-            if failure is None:
-                outcomes += self._done(correlation, mirror, downstream, each, before)
-            elif _is_worth_another(failure.error, order):
+            stored = self._stored(mirror, downstream, each) if failure is None else failure
+            if isinstance(stored, str):
+                cost = max(each.pulls, pulled.get(each.digest, 0))
+                outcomes += self._done(correlation, mirror, downstream, each, cost, stored)
+                continue
+            failure = stored
+            if _is_worth_another(failure.error, order, report):
                 again.append((each, failure.error))
             else:
                 outcomes += self._gave_up(correlation, mirror, downstream, each, before, failure)
         if again:
-            outcomes += self._once_more(correlation, mirror, order, again)
+            outcomes += self._once_more(correlation, mirror, order, again, report)
         return outcomes
 
+    def _stored(self, mirror: Mirror, downstream: Downstream, wanted: Wanted) -> Digest | Failure:
+        """What a tag holds downstream now, or why it cannot be known."""
+        if len(mirror.platforms) != 1:
+            return wanted.digest
+        try:  # an image took the place of its index
+            return self._ports.carrier.stored(mirror, downstream, wanted.tag)
+        except LongshoreError as error:
+            return Failure(Item(wanted.digest, wanted.tag), error, "destination")
+
     def _done(
-        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, before: Known
+        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, pulls: int, stored: Digest
     ) -> list[Outcome]:
-        stored = wanted.digest
-        if len(mirror.platforms) == 1:  # an image took the place of its index
-            stored = self._ports.carrier.stored(mirror, downstream, wanted.tag)
         outcome = telling.mirrored(correlation, mirror, downstream, wanted, stored)
         self._teller.tell([outcome])
         known = Known(
@@ -160,7 +194,7 @@ class Copying:
             stored=stored,
             terms=mirror.terms,
             referrers=wanted.referrers,
-            pulls=before.pulls if before.source == wanted.digest else wanted.pulls,
+            pulls=pulls,
             copied=self._ports.clock.now(),
         )
         self._ports.memory.remember(mirror.name, downstream.endpoint, known)
@@ -177,24 +211,31 @@ class Copying:
     ) -> list[Outcome]:
         """Told once for the same image and error; the next look at the mirror tries again, unless it is refused."""
         outcome = telling.failed(correlation, mirror, downstream, wanted.tag, failure)
-        told = f"{type(failure.error).__name__} {wanted.digest}"
+        immutable = isinstance(failure.error, ImmutableTagError)  # the next look holds the tag: that is no news
+        told = f"{Reason.IMMUTABLE.value if immutable else type(failure.error).__name__} {wanted.digest}"
         if before.told == told:
             return [replace(outcome, kind=None)]
         self._teller.tell([outcome])
-        refused = wanted.digest if isinstance(failure.error, ImmutableTagError) else before.refused
+        refused = wanted.digest if immutable else before.refused
         self._ports.memory.remember(mirror.name, downstream.endpoint, replace(before, told=told, refused=refused))
         return [outcome]
 
     def _once_more(
-        self, correlation: str, mirror: Mirror, order: CopyDue, again: Sequence[tuple[Wanted, LongshoreError]]
+        self,
+        correlation: str,
+        mirror: Mirror,
+        order: CopyDue,
+        again: Sequence[tuple[Wanted, LongshoreError]],
+        report: Report,
     ) -> list[Outcome]:
+        """At once while each run comes further; else it was a try."""
         now = self._ports.clock.now()
         wanted, errors = tuple(each for each, _ in again), [error for _, error in again]
-        if all(isinstance(error, UnfinishedError) for error in errors):
+        if report.progressed and all(isinstance(error, UnfinishedError) for error in errors):
             self._later(correlation, replace(order, wanted=wanted), now)
             return [telling.put_off(correlation, mirror, "unfinished", now, len(wanted))]
         until = now + _FIRST_WAIT * 2**order.tries
-        until = max([until, *(error.until for error in errors if isinstance(error, PutOffError))])
+        until = max([until, *(_until(error, now) for error in errors)])
         self._later(correlation, order.again(wanted), until)
         return [telling.put_off(correlation, mirror, "failed", until, len(wanted))]
 
@@ -217,7 +258,7 @@ class Copying:
         return [telling.put_off(correlation, mirror, "fanned-out", now, len(parcels))]
 
     def send(self, correlation: str, mirror: Mirror, work: BlobsDue, until: datetime) -> list[Outcome]:
-        """Sends a parcel. What a permanent error keeps away is left to the copy, which tells whom it concerns."""
+        """Sends a parcel. What will not arrive so is left to the copy, which tells whom it concerns."""
         downstream, now = _downstream(mirror, work.then), self._ports.clock.now()
         if downstream is None:
             return []
@@ -226,14 +267,22 @@ class Copying:
             self._later(correlation, work, now + _BUSY)
             return [telling.put_off(correlation, mirror, "busy", now + _BUSY)]
         try:
-            sent = self._ports.carrier.send(mirror, downstream, work.blobs, until)
+            sent = self._sent(mirror, downstream, work, until)
             over = {blob.digest: error for blob, error in sent.failed}
-            left = [b for b in work.blobs if isinstance(over.get(b.digest), TransientError)]
+            tried = work if sent.progressed else replace(work, tries=work.tries + 1)
+            stuck = tried.tries > _MOST_TRIES
+            left = [b for b in work.blobs if _is_late(over.get(b.digest), stuck=stuck)]
             settled = [b.digest for b in work.blobs if b not in left]
             self._arrived(correlation, work, settled)
-            return self._rest(correlation, mirror, replace(work, blobs=tuple(left)), [over[b.digest] for b in left])
+            return self._rest(correlation, mirror, replace(tried, blobs=tuple(left)), [over[b.digest] for b in left])
         finally:
             self._ports.leases.release(lease)
+
+    def _sent(self, mirror: Mirror, downstream: Downstream, work: BlobsDue, until: datetime) -> Sent:
+        try:
+            return self._ports.carrier.send(mirror, downstream, work.blobs, until)
+        except PermanentError as error:
+            return Sent((), tuple((blob, error) for blob in work.blobs))
 
     def _arrived(self, correlation: str, work: BlobsDue, blobs: Sequence[Digest]) -> None:
         left = self._ports.jobs.arrived(work.job, blobs)
@@ -248,11 +297,11 @@ class Copying:
         now = self._ports.clock.now()
         if not work.blobs:
             return []
-        waits = [error.until for error in errors if isinstance(error, PutOffError)]
+        waits = [_until(error, now) for error in errors]
         hard = [e for e in errors if not isinstance(e, UnfinishedError | ThrottledError)]
         if hard:
             raise hard[0]
-        until = max(waits, default=now)
+        until = max([*waits, now + _FIRST_WAIT * 2 ** (work.tries - 1) if work.tries else now])
         self._later(correlation, work, until)
         return [telling.put_off(correlation, mirror, "unfinished", until, len(work.blobs))]
 
@@ -264,21 +313,44 @@ def _downstream(mirror: Mirror, order: CopyDue) -> Downstream | None:
 def _by_tag(order: CopyDue, report: Report) -> dict[str, Failure]:
     """The failure of each tag; what failed of a referrer counts for the tags whose image it refers to, else for all."""
     found: dict[str, Failure] = {}
-    tags = {each.tag: each for each in order.wanted}
+    tags = [each.tag for each in order.wanted]
     for failure in report.failures:
         if failure.item.tag in tags:
             found[failure.item.tag] = failure
             continue
-        about = [each.tag for each in order.wanted if each.digest == failure.item.reference]
-        for tag in about or tags:
+        for tag in [each.tag for each in failure.subjects if each.tag] or tags:
             found.setdefault(tag, failure)
     return found
 
 
-def _is_worth_another(error: LongshoreError, order: CopyDue) -> bool:
-    if isinstance(error, UnfinishedError):
+def _pulled(order: CopyDue, report: Report) -> dict[Digest, int]:
+    """What each image has cost: of what all of them did, its share; nothing if not all was read."""
+    if report.pulls is None or report.failures or report.in_sync:
+        return {}
+    promised = {each.digest: max(1, each.pulls) for each in order.wanted}
+    total = sum(promised.values())
+    return {digest: ceil(report.pulls * pulls / total) for digest, pulls in promised.items()}
+
+
+def _until(error: LongshoreError, now: datetime) -> datetime:
+    """When what failed may be tried again."""
+    if isinstance(error, PutOffError):
+        return error.until
+    return now + timedelta(seconds=error.retry_after) if isinstance(error, ThrottledError) else now
+
+
+def _is_worth_another(error: LongshoreError, order: CopyDue, report: Report) -> bool:
+    """Whether it may go better; what the time was too short for, as long as there was anything to show for it."""
+    if isinstance(error, UnfinishedError) and report.progressed:
         return True
     return isinstance(error, TransientError) and order.tries < _MOST_TRIES
+
+
+def _is_late(error: LongshoreError | None, *, stuck: bool) -> bool:
+    """Whether a blob may go ahead another time; where nothing moves (`stuck`), only what has another reason for it."""
+    if isinstance(error, UnfinishedError | ThrottledError) and stuck:
+        return False
+    return isinstance(error, TransientError)
 
 
 def _job(order: CopyDue, blobs: Sequence[Descriptor]) -> str:

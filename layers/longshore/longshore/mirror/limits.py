@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MARGIN_SECONDS: Final = 20.0
 """For what comes after the last byte: manifests, ledger, the next message (mirror 7.9)."""
+_LAST_SECONDS: Final = 8.0
+"""For what comes after the last manifest: ledger, the next message."""
 _ASSUMED: Final = 10e6
 _LEARNS_FROM: Final = 1024 * 1024
 _LONGEST_BACKOFF: Final = 5.0
@@ -31,7 +33,7 @@ class Deadline:
     def __init__(self, clock: Clock, until: datetime | None = None, margin: float = _MARGIN_SECONDS) -> None:
         self._clock = clock
         self._until = until
-        self._margin = margin
+        self._margin = self._least = margin
         self._rate = _ASSUMED
         self._halted: LongshoreError | None = None
         self._stopped: LongshoreError | None = None
@@ -50,10 +52,21 @@ class Deadline:
         if self._until is not None and not self.allows(size):
             raise UnfinishedError(f"no time left before {self._until:%H:%M:%S} UTC")
 
-    def check_stopped(self) -> None:
-        """Raises what `stop` was told: manifests whose blobs are there have the margin to themselves."""
+    def reserve(self, seconds: float) -> None:
+        """Keeps so long for manifests beside the margin; at most half of what is left, so that blobs get on too."""
+        if self._until is not None:
+            left = (self._until - self._clock.now()).total_seconds()
+            self._margin = max(self._least, min(self._least + seconds, left / 2))
+
+    def check_put(self) -> None:
+        """Raises what `stop` was told, and UnfinishedError in the last seconds.
+
+        Manifests whose blobs are there have the margin to themselves: a `halt` does not keep them away.
+        """
         if self._stopped is not None:
             raise self._stopped
+        if self._until is not None and (self._until - self._clock.now()).total_seconds() < _LAST_SECONDS:
+            raise UnfinishedError(f"no time left for manifests before {self._until:%H:%M:%S} UTC")
 
     def halt(self, reason: LongshoreError) -> None:
         """Nothing more is read or sent; what is complete is still stored."""

@@ -81,16 +81,20 @@ class CopyDue:
 
 @dataclass(frozen=True, slots=True)
 class BlobsDue:
-    """Blobs that go ahead of a copy; who sends the last of a job sends `then`."""
+    """Blobs that go ahead of a copy; who sends the last of a job sends `then`.
+
+    `tries` counts those in which nothing at all arrived before the time was up.
+    """
 
     job: str
     blobs: tuple[Descriptor, ...]
     then: CopyDue
+    tries: int = 0
 
     def detail(self) -> dict[str, Any]:
         """For the message."""
         blobs = [[each.media_type, each.digest, each.size] for each in self.blobs]
-        return {"job": self.job, "blobs": blobs, "then": self.then.detail()}
+        return {"job": self.job, "blobs": blobs, "then": self.then.detail(), "tries": self.tries}
 
 
 class ImagePushed(NamedTuple):
@@ -186,7 +190,8 @@ def _blobs_due(detail: Mapping[str, Any]) -> BlobsDue:
     if not isinstance(then, Mapping):
         raise BadEventError("detail.then", "must be an object")
     blobs = tuple(_blob(each, f"detail.blobs[{at}]") for at, each in enumerate(_list(detail, "blobs", "detail")))
-    return BlobsDue(_text(detail, "job", "detail"), blobs, _copy_due(then, "detail.then"))
+    tries = _number(detail, "tries", "detail")
+    return BlobsDue(_text(detail, "job", "detail"), blobs, _copy_due(then, "detail.then"), tries)
 
 
 def _image_mirrored(detail: Mapping[str, Any]) -> ImagePushed:

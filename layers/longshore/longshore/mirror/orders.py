@@ -37,6 +37,8 @@ class Copy:
     platforms: frozenset[str] = frozenset()
     referrers: Referrers = "all"
     source_tags: frozenset[str] | None = None
+    unchanged: bool = False
+    """Whether what the destination has was copied on these terms: then an index in sync has what belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)

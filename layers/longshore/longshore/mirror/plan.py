@@ -60,8 +60,8 @@ class Upstream:
     """What upstream has. `tags` is its whole list, None where none was asked for.
 
     `chosen` are the tags that the mirror is about, `left` why others are not; `heads` holds those that were asked for
-    (None: no such tag), `failed` why others could not be, and `referrers` what refers to an image, in a form that
-    differs when that does, empty for nothing.
+    (None: no such tag), `failed` why others could not be, and `referrers` what refers to a tag's image, in a form that
+    differs when that does, empty for nothing; a tag is not in it when that could not be asked, and nothing has changed.
     """
 
     chosen: tuple[str, ...]
@@ -142,7 +142,8 @@ def _step(mirror: Mirror, tag: str, upstream: Upstream, known: Known | None, lis
     head = upstream.heads[tag]
     if head is None:
         return Step(tag, Reason.MISSING, previous=there)
-    step = Step(tag, Reason.IN_SYNC, head.digest, there, referrers=upstream.referrers.get(tag, ""))
+    copied_with = known.referrers if known and known.source == head.digest else ""
+    step = Step(tag, Reason.IN_SYNC, head.digest, there, referrers=upstream.referrers.get(tag, copied_with))
     reason = _due(mirror, step, known)
     return _allowed(mirror, replace(step, reason=reason), head, known, upstream.sightings.get(tag), now)
 
@@ -178,7 +179,7 @@ def _allowed(
     since = sighting.since if sighting and sighting.digest == step.digest else now
     if now < since + mirror.tags.min_age:
         return replace(step, reason=Reason.TOO_YOUNG, until=since + mirror.tags.min_age)
-    from_before = known.pulls if known and known.source == step.digest else None
+    from_before = known.pulls if known and known.terms == mirror.terms else None
     pulls = pulls_of(is_index=_is_index(head), platforms=len(mirror.platforms), known=from_before)
     return replace(step, pulls=pulls)
 
@@ -194,7 +195,7 @@ def _within(budget: Budget, steps: list[Step], now: datetime, keep: int) -> list
         if step.action is not Action.COPY:
             found.append(step)
             continue
-        reserved = budget.reserve(step.pulls, now, keep)
+        reserved = budget.planned(step.pulls, now, keep)
         if reserved is None:
             found.append(replace(step, reason=Reason.BUDGET, until=budget.refills(now)))
         else:
@@ -223,6 +224,6 @@ def _prune(
         reason = waits if there == each.stored else Reason.CHANGED_BY_HAND
         steps.append(Step(each.tag, reason, each.source, there, until=until if reason is Reason.GRACE else None))
     going = sum(step.reason is Reason.GONE for step in steps)
-    if going > max(1, len(copied) * mirror.prune.most // 100):
+    if going * 100 > len(copied) * mirror.prune.most:
         return [replace(s, reason=Reason.PRUNE_GUARD) if s.reason is Reason.GONE else s for s in steps]
     return steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class RateLimit(NamedTuple):
     window_seconds: int
     source: str = ""
     """Whom it counts for: an address or a user."""
+    at: datetime | None = None
+    """When it was told; None for now."""
 
 
 class ManifestHead(NamedTuple):

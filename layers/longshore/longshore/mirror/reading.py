@@ -24,6 +24,7 @@ from longshore.mirror.rules import (
     TagRules,
     Template,
 )
+from longshore.mirror.trees import normal_platform
 from longshore.patterns import Pattern, PatternError, compile_pattern
 from longshore.versions import Range, VersionError, parse_range
 
@@ -179,7 +180,7 @@ class _Fields:
         for at, name in _at(names):
             if _PLATFORM.fullmatch(name) is None:
                 raise self._error(f"platforms[{at}]", f"{name[:80]!r} is no platform", "as in linux/amd64")
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(map(normal_platform, names)))
 
     def tag_rules(self) -> TagRules:
         """The member `tags`."""

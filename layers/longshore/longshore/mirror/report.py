@@ -29,13 +29,15 @@ class Counts:
 class Failure:
     """An item that was not copied, or a referrer of it. `error` names side, host, repository and what was asked.
 
-    `digest` is the blob or manifest that failed, `side` the registry that is to blame, where one is.
+    `digest` is the blob or manifest that failed, `side` the registry that is to blame, where one is. `subjects`, of a
+    referrer, are the ordered items that it refers to.
     """
 
     item: Item
     error: LongshoreError
     side: Side | None = None
     digest: Digest | None = None
+    subjects: tuple[Item, ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.item}: {self.error}"
@@ -46,7 +48,8 @@ class Failure:
 class Report:
     """The end of a run. `copied`: items whose tag was set; `in_sync`: items that were there already.
 
-    `foreign` are layers that stay where their licence keeps them; `seconds` is wall time.
+    `foreign` are layers that stay where their licence keeps them; `seconds` is wall time; `pulls` are the requests for
+    manifests of the source, where they were counted.
     """
 
     sent: Counts = Counts()
@@ -57,6 +60,9 @@ class Report:
     failures: tuple[Failure, ...] = ()
     foreign: tuple[Descriptor, ...] = ()
     seconds: float = 0.0
+    pulls: int | None = None
+    progressed: bool = False
+    """Whether anything arrived for good: a blob, a manifest, or a piece of an upload that another run goes on with."""
 
     @property
     def ok(self) -> bool:
@@ -127,12 +133,17 @@ class Tally:
         """See `Progress`."""
         with self._changing() as report:
             if how == "sent":
-                self._report = replace(report, sent=_more(report.sent, blob.size))
+                self._report = replace(report, sent=_more(report.sent, blob.size), progressed=True)
             elif how == "mounted":
-                self._report = replace(report, mounted=report.mounted + 1)
+                self._report = replace(report, mounted=report.mounted + 1, progressed=True)
             else:
                 self._report = replace(report, skipped=_more(report.skipped, blob.size))
             self._progress.placed(blob, how)
+
+    def kept(self) -> None:
+        """A piece of an upload arrived, and another run can go on after it."""
+        with self._changing() as report:
+            self._report = replace(report, progressed=True)
 
     def manifest(self, *, skipped: bool = False) -> None:
         """A manifest was stored, or was there."""
@@ -142,7 +153,7 @@ class Tally:
                 self._report = replace(report, skipped=counts)
             else:
                 counts = replace(report.sent, manifests=report.sent.manifests + 1)
-                self._report = replace(report, sent=counts)
+                self._report = replace(report, sent=counts, progressed=True)
 
     def left_out(self, layers: Sequence[Descriptor]) -> None:
         """Foreign layers."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import LongshoreError, PermanentError, ThrottledError
+from longshore.errors import PermanentError, ThrottledError
 from longshore.events import SweepDue
 from longshore.images import Endpoint, is_artifact_tag
 from longshore.mirror import telling
@@ -27,6 +27,7 @@ from longshore.mirror.plan import Known
 from longshore.mirror.reasons import Action, Reason
 from longshore.mirror.survey import Survey, Surveyor
 from longshore.mirror.telling import Teller
+from longshore.mirror.troubles import DELETE, DESCRIBE, LOOK, Troubles
 
 if TYPE_CHECKING:
     from longshore.mirror.carrier import Carrier
@@ -71,7 +72,8 @@ class Mirrorer:
         self._observe = observe
         self._surveyor = Surveyor(ports.places, ports.memory, ports.pulls, ports.clock)
         self._teller = Teller(ports.publisher)
-        self._copying = Copying(ports, self._teller)
+        self._troubles = Troubles(ports.memory, self._teller)
+        self._copying = Copying(ports, self._teller, self._troubles)
 
     def handle(self, received: Message, until: datetime) -> list[Outcome]:
         """Does what a message asks for, as far as it can be begun before `until`. Raises TransientError."""
@@ -148,22 +150,12 @@ class Mirrorer:
             return [telling.put_off(received.correlation, mirror, "throttled", later)]
         except PermanentError as error:
             self._ports.leases.done(_lease_of(mirror), now)  # the next sweep that is due tries again
-            return self._unusable(received.correlation, mirror, error)
+            return self._troubles.tell(received.correlation, mirror, None, LOOK, error)
+        first = mirror.downstreams[0]
+        self._troubles.over(mirror, first, LOOK, survey.known.get(first, {}))
         if not tags:
             self._ports.leases.done(_lease_of(mirror), now)
         return self._act(received.correlation, survey, until)
-
-    def _unusable(self, correlation: str, mirror: Mirror, error: LongshoreError) -> list[Outcome]:
-        """Nothing of the mirror can be copied; told once for the same error."""
-        downstream = mirror.downstreams[0]
-        known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {}).get(WHOLE, Known(WHOLE))
-        told = f"{type(error).__name__}: {error}"[:500]
-        outcome = telling.failed(correlation, mirror, None, "", error)
-        if known.told == told:
-            return [replace(outcome, kind=None)]
-        self._teller.tell([outcome])
-        self._ports.memory.remember(mirror.name, downstream.endpoint, replace(known, told=told))
-        return [outcome]
 
     def _act(self, correlation: str, survey: Survey, until: datetime) -> list[Outcome]:
         plans = survey.plans()
@@ -171,13 +163,15 @@ class Mirrorer:
         if self._observe:
             return self._teller.tell([telling.reported(correlation, mirror, plans, {}, 0, observe=True)])
         outcomes: list[Outcome] = []
-        deleted, orders = {}, []
+        deleted: dict[Downstream, list[str]] = {}
+        orders: list[CopyDue] = []
         for downstream, steps in plans.items():
             known = survey.known.get(downstream, {})
             self._mark(mirror, downstream, steps, known, survey)
             if mirror.catalog and survey.listings[downstream].tags:
-                self._ports.places.describe(mirror, downstream)
-            deleted[downstream] = self._delete(mirror, downstream, steps)
+                outcomes += self._describe(correlation, mirror, downstream, known)
+            deleted[downstream], told = self._delete(correlation, mirror, downstream, steps, known)
+            outcomes += told
             outcomes += self._hold(correlation, mirror, downstream, steps, known)
             orders += self._orders(mirror, downstream, steps, survey.now)
         failing = sum(step.reason is Reason.UNREADABLE for steps in plans.values() for step in steps)
@@ -218,12 +212,36 @@ class Mirrorer:
             elif each.gone is not None and tag in survey.upstream.tags:
                 self._ports.memory.remember(mirror.name, downstream.endpoint, replace(each, gone=None))
 
-    def _delete(self, mirror: Mirror, downstream: Downstream, steps: tuple[Step, ...]) -> list[str]:
+    def _describe(
+        self, correlation: str, mirror: Mirror, downstream: Downstream, known: Mapping[str, Known]
+    ) -> list[Outcome]:
+        try:
+            self._ports.places.describe(mirror, downstream)
+        except PermanentError as error:
+            return self._troubles.tell(correlation, mirror, downstream, DESCRIBE, error)
+        self._troubles.over(mirror, downstream, DESCRIBE, known)
+        return []
+
+    def _delete(
+        self,
+        correlation: str,
+        mirror: Mirror,
+        downstream: Downstream,
+        steps: tuple[Step, ...],
+        known: Mapping[str, Known],
+    ) -> tuple[list[str], list[Outcome]]:
+        """Those tags that were deleted, and what came in the way."""
         going = {step.tag: step.previous for step in steps if step.action is Action.DELETE}
-        deleted = list(self._ports.places.delete(downstream, going)) if going else []
+        if not going:
+            return [], []
+        try:
+            deleted = list(self._ports.places.delete(downstream, going))
+        except PermanentError as error:
+            return [], self._troubles.tell(correlation, mirror, downstream, DELETE, error)
+        self._troubles.over(mirror, downstream, DELETE, known)
         for tag in deleted:
             self._ports.memory.forget(mirror.name, downstream.endpoint, tag)
-        return deleted
+        return deleted, []
 
     def _hold(
         self,
@@ -273,10 +291,6 @@ class Mirrorer:
         if isinstance(work, CopyDue):
             return self._copying.copy(received.correlation, mirror, work, until)
         return self._copying.send(received.correlation, mirror, work, until)
-
-
-WHOLE: Final = "*"
-"""In place of a tag: what concerns the whole mirror. No tag is called so."""
 
 
 def _lease_of(mirror: Mirror) -> str:

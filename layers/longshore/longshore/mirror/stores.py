@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Endpoint
-    from longshore.mirror.budget import Budget
+    from longshore.mirror.budget import Budget, Promise
     from longshore.mirror.plan import Known, Sighting
     from longshore.mirror.ports import Holdings, RateLimit, Registry
     from longshore.mirror.rules import Downstream, Mirror
@@ -33,6 +33,14 @@ class Memory(Protocol):
         """By tag."""
         ...
 
+    def arrivals(self, mirror: str) -> Mapping[str, datetime]:
+        """Since when upstream is known to list each tag, whatever it names."""
+        ...
+
+    def arrive(self, mirror: str, arrivals: Mapping[str, datetime]) -> None:
+        """Keeps new ones, in their order. Of one tag the first stands."""
+        ...
+
     def sight(self, mirror: str, sightings: Mapping[str, Sighting]) -> None:
         """Keeps new ones. Of one image the first stands, whoever writes last."""
         ...
@@ -45,12 +53,12 @@ class Pulls(Protocol):
         """What is known; an empty one for a registry that was never used."""
         ...
 
-    def reserve(self, whose: str, pulls: int, now: datetime, keep: int) -> Budget | None:
-        """Promises so many pulls, or answers None when there are too few. Atomic among all invocations."""
+    def reserve(self, whose: str, promise: Promise, now: datetime, keep: int) -> Budget | None:
+        """Adds to what its token was promised, or answers None when there are too few. Atomic among all invocations."""
         ...
 
-    def settle(self, whose: str, promised: int, rate: RateLimit | None, now: datetime) -> None:
-        """Ends a promise, and records what the registry said last."""
+    def settle(self, whose: str, token: str, rate: RateLimit | None, now: datetime) -> None:
+        """Ends a token's promise (none for an empty one), and records what the registry said last."""
         ...
 
 

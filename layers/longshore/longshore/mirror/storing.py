@@ -38,6 +38,8 @@ class Storing:
     deadline: Deadline
     tally: Tally
     before_put: Callable[[], None] = field(default=lambda: None)
+    look: bool = False
+    """A run that was cut off may have stored some already, which nobody has looked for."""
 
     def __post_init__(self) -> None:
         self._refused: dict[Item, Cause] = {}
@@ -85,12 +87,16 @@ class Storing:
             self.forest.failed.setdefault(manifest.digest, cause)
             return
         roots = self._tags.get(manifest.digest, [])
-        if manifest.digest in self.forest.present and not roots:
+        if not roots and self._is_there(manifest.digest):
             self.tally.manifest(skipped=True)
             return
-        self.deadline.check_stopped()
         self._put(manifest, roots)
         self.tally.manifest()
+
+    def _is_there(self, digest: Digest) -> bool:
+        if digest in self.forest.present:
+            return True
+        return self.look and self.destination.head(self.repository, digest) is not None
 
     def _put(self, manifest: Manifest, roots: Sequence[Root]) -> None:
         tags = [root.item.tag for root in roots if root.item.tag is not None]
@@ -106,7 +112,9 @@ class Storing:
                 self._put_one(manifest, root)
 
     def _put_now(self, manifest: Manifest, tags: Sequence[str]) -> None:
+        self.deadline.check_put()
         self.before_put()
+        self.deadline.check_put()
         stored = self.destination.put_manifest(self.repository, manifest, tags)
         if manifest.subject is not None and stored.subject is None:
             self._unlisted[manifest.subject.digest].append(manifest)

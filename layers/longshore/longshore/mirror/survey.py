@@ -10,9 +10,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from longshore.errors import AccessDeniedError, LongshoreError, ThrottledError
-from longshore.mirror.choosing import choose
+from longshore.mirror.choosing import candidates, choose
 from longshore.mirror.errors import AddressError, RepositoryGoneError
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
+from longshore.mirror.referrers import fallback_tag
+from longshore.mirror.rules import By
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -47,7 +49,7 @@ class Survey:
             known, listing = self.known.get(downstream, {}), self.listings[downstream]
             steps = plan(self.mirror, self.upstream, known, listing, self.now, budget)
             spent = sum(step.pulls for step in steps if step.action == "copy")
-            budget = budget.reserve(spent, self.now, self.mirror.keep_pulls) or budget
+            budget = budget.planned(spent, self.now, self.mirror.keep_pulls) or budget
             found[downstream] = steps
         return found
 
@@ -58,7 +60,7 @@ def whose(mirror: Mirror) -> str:
 
 
 class Surveyor:
-    """Asks registries and the ledger. Nothing is changed but what is remembered of when tags were first seen."""
+    """Asks registries and the ledger. Nothing is changed but since when tags are known, and the budget."""
 
     def __init__(self, places: Places, memory: Memory, pulls: Pulls, clock: Clock) -> None:
         self._places = places
@@ -77,8 +79,7 @@ class Surveyor:
         known = {each: kept.get(each.endpoint, {}) for each in mirror.downstreams}
         sightings = self._memory.sightings(mirror.name)
         tags = frozenset(source.tags(mirror.upstream.name)) if mirror.tags.listed else None
-        since = {tag: sighting.since for tag, sighting in sightings.items()}
-        chosen, left = choose(mirror.tags, tags or mirror.tags.names, since)
+        chosen, left = choose(mirror.tags, tags or mirror.tags.names, self._arrivals(mirror, tags or (), now))
         if only is not None:
             wanted = set(only)
             chosen, left = [t for t in chosen if t in wanted], {t: r for t, r in left.items() if t in wanted}
@@ -96,6 +97,16 @@ class Surveyor:
         listings = {each: self._listing(mirror, each, chosen) for each in mirror.downstreams}
         return Survey(mirror, upstream, known, listings, self._budget(mirror, source, now), now)
 
+    def _arrivals(self, mirror: Mirror, tags: Iterable[str], now: datetime) -> Mapping[str, datetime]:
+        """Since when each tag is listed, for `by: time`; of those of one look the newest are recorded last."""
+        if mirror.tags.latest is None or mirror.tags.by is not By.TIME:
+            return {}
+        before = self._memory.arrivals(mirror.name)
+        fresh = {tag: now for tag in candidates(mirror.tags, tags) if tag not in before}
+        if fresh:
+            self._memory.arrive(mirror.name, fresh)
+        return {**before, **fresh}
+
     def _heads(
         self, mirror: Mirror, source: Registry, tags: list[str]
     ) -> tuple[dict[str, ManifestHead | None], dict[str, str]]:
@@ -110,17 +121,22 @@ class Surveyor:
         heads: Mapping[str, ManifestHead | None],
         tags: frozenset[str] | None,
     ) -> dict[str, str]:
-        """What refers to each image, as a hash: by the API or the fallback tag, and by cosign's tags."""
+        """What refers to each image, as a hash: by the API, and by what its fallback tag and cosign's tags name.
+
+        Only HEADs: to read the list of a fallback tag would be a pull.
+        """
         if mirror.referrers == "none":
             return {}
         name, digests = mirror.upstream.name, {head.digest for head in heads.values() if head}
 
         def of(digest: Digest) -> list[str]:
-            found = [each.digest for each in source.referrers(name, digest, tags or frozenset())]
-            signed = [tag for tag in map(digest.replace(":", "-").__add__, _COSIGN) if tag in (tags or ())]
-            return found + [head.digest for tag in signed if (head := source.head(name, tag))]
+            found = [each.digest for each in source.referrers(name, digest, frozenset())]
+            told = (fallback_tag(digest), *map(digest.replace(":", "-").__add__, _COSIGN))
+            named = [tag for tag in told if tag in (tags or ())]
+            return found + [head.digest for tag in named if (head := source.head(name, tag))]
 
-        answers = _each(digests, of)
+        but_denied = (AddressError, RepositoryGoneError, ThrottledError)  # who may pull may not list
+        answers = _each(digests, of, but_denied)
         known = {digest: _hash(found) for digest, found in answers.items() if not isinstance(found, LongshoreError)}
         return {tag: known[head.digest] for tag, head in heads.items() if head and head.digest in known}
 
@@ -160,18 +176,22 @@ class Surveyor:
     def _budget(self, mirror: Mirror, source: Registry, now: datetime) -> Budget:
         """As the ledger has it, with what the registry has just said."""
         if source.rate is not None:
-            self._pulls.settle(whose(mirror), 0, source.rate, now)
+            self._pulls.settle(whose(mirror), "", source.rate, now)
         return self._pulls.budget(whose(mirror))
 
 
-def _each(keys: Iterable[str], ask: Callable[[str], _Asked]) -> dict[str, _Asked | LongshoreError]:
+def _each(
+    keys: Iterable[str],
+    ask: Callable[[str], _Asked],
+    for_all: tuple[type[LongshoreError], ...] = _FOR_ALL,
+) -> dict[str, _Asked | LongshoreError]:
     """The answers, several asked for at once. Raises an error that holds for all; any other is the answer."""
     wanted = list(keys)
 
     def one(key: str) -> _Asked | LongshoreError:
         try:
             return ask(key)
-        except _FOR_ALL:
+        except for_all:
             raise
         except LongshoreError as error:
             return error

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from longshore.errors import AmbiguousError, LongshoreError, UpstreamError
+from longshore.errors import AmbiguousError, LongshoreError, ThrottledError, UpstreamError
 from longshore.manifests import hash_for
 from longshore.mirror.errors import (
     IntegrityError,
@@ -62,6 +62,7 @@ class Sender:
     siblings: Siblings = field(default=lambda digest: None)
     moved: Callable[[int], None] = field(default=lambda count: None)
     before_finish: Callable[[], None] = field(default=lambda: None)
+    kept: Callable[[], None] = field(default=lambda: None)
 
     def place(self, blob: Descriptor, *, look: bool) -> How:
         """Has a blob be at the destination; `look` first whether it is. Raises BlobError."""
@@ -139,13 +140,19 @@ class _Sending:
             self._chunk = max(self._chunk // 4, _SMALLEST_CHUNK)
         elif isinstance(error, IntegrityError) and self._hash is None and not self._doubted:
             self._doubted = True  # what an earlier run had sent was not what it should be
-        elif not (isinstance(error, PutOffError) and retries.after(error.retry_after, self._here.offset)):
+        elif not self._is_throttled_only(error, retries):
             return None
         elif self._here.offset:
             with contextlib.suppress(UploadLostError, UploadOffsetError):
                 return self._plausible(self._to.resume(self._here))
         self._to.cancel(self._here)
         return self._to.upload(self._sender.repository)
+
+    def _is_throttled_only(self, error: LongshoreError, retries: Retries) -> bool:
+        """Whether it was too fast, and the time that it should take has been waited for."""
+        if isinstance(error, PutOffError):
+            return retries.after(error.retry_after, self._here.offset)
+        return isinstance(error, ThrottledError) and retries.again(self._here.offset)
 
     def _send(self) -> None:
         """From where the upload stands to its end. One reading of the source, whatever the number of chunks."""
@@ -180,6 +187,7 @@ class _Sending:
             self._hash.acknowledged(upload.offset)
         if self._sender.ledger is not None:
             self._sender.ledger.save(self._to.host, self._blob.digest, upload)
+            self._sender.kept()
         self._sender.deadline.check(min(self._blob.size - upload.offset, self._sender.bounds.chunk))
 
     @property
@@ -238,7 +246,7 @@ class _Sending:
 
     def _leave(self, error: LongshoreError) -> None:
         """Ends the session, unless a later run can go on with it."""
-        stays = isinstance(error, UnfinishedError | PutOffError | UpstreamError) and self._here.offset > 0
+        stays = isinstance(error, UnfinishedError | ThrottledError | UpstreamError) and self._here.offset > 0
         if not (stays and self._sender.ledger is not None):
             self._give_up()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 8
 _MOST_MANIFESTS: Final = 5_000
 _MOST_BYTES: Final = 32 * 1024 * 1024
-"""Of manifests below one tag: only manifests are held whole, and a hostile tree must not fill the memory."""
+"""Of memory for the manifests below one tag: only manifests are held whole, and a hostile tree must not fill it."""
+_MOST_OF_BATCH: Final = 64 * 1024 * 1024
+"""Of memory for a batch of tags, with the lists of what refers to them."""
 _REFERRERS_DEEP: Final = 3
 
 
@@ -36,13 +39,38 @@ class _Budget:
     manifests: int = 0
     bytes: int = 0
 
-    def take(self, size: int) -> None:
+    def take(self, weight: int) -> None:
         self.manifests += 1
-        self.bytes += size
+        self.bytes += weight
         if self.manifests > _MOST_MANIFESTS or self.bytes > _MOST_BYTES:
             raise UnsupportedError(
                 f"more than {_MOST_MANIFESTS} manifests, or {_MOST_BYTES} bytes of them, in one tree"
             )
+
+
+class OverfullError(Exception):
+    """The items are too many to be held at once: ask for fewer."""
+
+
+class _Room:
+    """What a batch may hold. Thread-safe: it is taken where it is filled, before anybody gathers what came."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._bytes > _MOST_OF_BATCH
+
+    def take(self, weight: int) -> None:
+        with self._lock:
+            self._bytes += weight
+        self.check()
+
+    def check(self) -> None:
+        if self.is_full:
+            raise UnsupportedError(f"its manifests and referrers take more than {_MOST_OF_BATCH} bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +105,24 @@ class Walk:
         self._named: set[str] = set()
         self._asked: set[Digest] = set()
         self._put_off: PutOffError | None = None
+        self._room = _Room()
 
     def grow(self, items: Sequence[Item]) -> tuple[Forest, list[tuple[Item, Cause]]]:
-        """The forest of a batch, referrers included, and the items that have no tree."""
+        """The forest of a batch, referrers included, and the items that have no tree.
+
+        Raises OverfullError, after which fewer may be tried.
+        """
+        named, asked = set(self._named), set(self._asked)
+        self._room = _Room()
+        found = self._grown(items)
+        if self._room.is_full and len(items) > 1:
+            self._named, self._asked = named, asked
+            raise OverfullError
+        forest, _ = found
+        self._stored |= forest.manifests.keys() | forest.present
+        return found
+
+    def _grown(self, items: Sequence[Item]) -> tuple[Forest, list[tuple[Item, Cause]]]:
         forest, failed = Forest(), list[tuple[Item, Cause]]()
         self._plant(forest, items, failed, referrers=False)
         if self._copy.referrers != "none":
@@ -88,7 +131,6 @@ class Walk:
                 if not subjects:
                     break
                 subjects = self._gather(forest, subjects, failed)
-        self._stored |= forest.manifests.keys() | forest.present
         return forest, failed
 
     def _plant(
@@ -122,7 +164,7 @@ class Walk:
         if item.tag is None and not self._around.is_fresh and here is None:
             head = self._destination.head(self._copy.destination, reference)
             here = head.digest if head else None
-        if here is not None and reference == here and not platforms:
+        if here is not None and reference == here and not platforms and self._is_whole(here):
             return Root(item, reference, here), None
         manifest = self._pull(reference)
         part = in_place_of(manifest, platforms)
@@ -131,6 +173,12 @@ class Walk:
         if manifest.digest == here and not manifest.children:
             return Root(item, here, here), None
         return Root(item, manifest.digest, here), manifest
+
+    def _is_whole(self, digest: Digest) -> bool:
+        """Whether all is there that an index of the destination lists: other platforms may have been left out."""
+        if self._copy.unchanged or not self._around.may_have_children(digest):
+            return True
+        return all(self._holds(child) for child in self._children_here(digest))
 
     def _resolved(self, item: Item, here: Digest | None) -> str:
         """A digest, where a HEAD may save a pull or an answer; else the reference as it is."""
@@ -151,13 +199,13 @@ class Walk:
 
     def _add(self, forest: Forest, manifest: Manifest, budget: _Budget, depth: int, first: bool) -> list[_Entry]:
         """Takes a manifest in; answers what is to be read below it."""
-        budget.take(manifest.size)
+        budget.take(manifest.weight)
         if first:
             forest.first.add(manifest.digest)
         forest.manifests[manifest.digest] = manifest
         if manifest.digest in self._stored or (depth == 0 and self._holds(manifest.digest)):
             forest.present.add(manifest.digest)
-            if not self._copy.platforms:
+            if not self._copy.platforms and self._copy.unchanged:
                 return []
         platforms = () if first else self._copy.platforms
         return [_Entry(child, budget, depth + 1, first) for child in chosen(manifest, platforms)]
@@ -169,11 +217,14 @@ class Walk:
 
     def _pull(self, reference: str) -> Manifest:
         """A manifest of the source. Once its budget is used up, it is left in peace."""
+        self._room.check()
         try:
-            return self._source.manifest(self._copy.source, reference)
+            manifest = self._source.manifest(self._copy.source, reference)
         except PutOffError as error:
             self._put_off = error
             raise
+        self._room.take(manifest.weight)
+        return manifest
 
     def _holds(self, digest: Digest) -> bool:
         """Whether the destination has a manifest, and with it all that is below it."""
@@ -214,7 +265,10 @@ class Walk:
         """Every manifest that somebody may have signed; those below an index in sync are read where they are free."""
         quiet = [root for root in forest.roots if root.digest not in forest.manifests]
         read = each(self._pool, lambda root: self._children_here(root.digest), quiet)
-        below = [found for found in read if not isinstance(found, Cause)]
+        forest.below |= {
+            root.digest: found for root, found in zip(quiet, read, strict=True) if not isinstance(found, Cause)
+        }
+        below = list(forest.below.values())
         below += [[child.digest for child in manifest.children] for manifest in forest.manifests.values()]
         return list(
             dict.fromkeys([*(root.digest for root in forest.roots), *forest.manifests, *itertools.chain(*below)])
@@ -234,18 +288,19 @@ class Walk:
         listed = self._listed(asked[:1], tags) + self._listed(
             asked[1:], tags
         )  # the first finds out whether there is an API
-        items = [
-            Item(tag, tag)
-            for digest in asked
-            for tag in digest_tags(digest, self._copy.referrers)
-            if tag in tags and tag not in self._named
-        ]
+        items = list[Item]()
+        for digest in asked:
+            named = [tag for tag in digest_tags(digest, self._copy.referrers) if tag in tags and tag not in self._named]
+            items += [Item(tag, tag) for tag in named]
+            for tag in named:
+                forest.subjects[tag].add(digest)
         for subject, found in zip(asked, listed, strict=True):
             if isinstance(found, Cause):
                 failed.append((Item(subject), found))
                 continue
             items += [Item(referrer.digest) for referrer in found]
-            forest.subjects |= {referrer.digest: subject for referrer in found}
+            for referrer in found:
+                forest.subjects[referrer.digest].add(subject)
         before = set(forest.manifests)
         planted = self._plant(forest, list(dict.fromkeys(items)), failed, referrers=True)
         return list(dict.fromkeys([*planted, *(digest for digest in forest.manifests if digest not in before)]))
@@ -256,5 +311,7 @@ class Walk:
 
     def _referrers(self, digest: Digest, known: Collection[str]) -> Sequence[Descriptor]:
         self._check()
+        self._room.check()
         found = self._source.referrers(self._copy.source, digest, known)
+        self._room.take(sum(each.weight for each in found))
         return found if self._copy.referrers == "all" else list(filter(is_signature, found))

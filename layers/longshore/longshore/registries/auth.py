@@ -27,6 +27,8 @@ _DEFAULT_SECONDS: Final = 60
 _MARGIN_SECONDS: Final = 60
 _LONGEST_SECONDS: Final = 43_200
 _MOST_TOKENS: Final = 1_000
+_FORGET: Final = timedelta(minutes=1)
+"""How often a refused login is asked for anew: not for every tag of a mirror whose password is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Login:
 
 
 Logins = Callable[[], Login]
-"""Asks for a login: of Secrets Manager, of ECR. Called again when half of what it gave has passed."""
+"""Asks for a login: of Secrets Manager, of ECR. Called again when half of what it gave has passed, or it was refused."""
 
 
 class _Bearer(NamedTuple):
@@ -78,6 +80,7 @@ class Authorizer:
         self._login: tuple[Login, datetime | None] | None = None
         self._challenge: Challenge | None = None
         self._realm = ""
+        self._forgot: datetime | None = None
         self._tokens: dict[tuple[str, ...], _Bearer] = {}
         self._lock = threading.RLock()
 
@@ -98,9 +101,9 @@ class Authorizer:
                 return self._learn_bearer(bearer, scopes, base, sent)
             if any(each.scheme == "basic" for each in offered) and self._logins:
                 refused = self._basic and sent == self._current().basic
-                if refused and self._login is not None and self._login[1] is None:
-                    return None  # a password does not change by asking again
-                self._basic, self._login = True, None if refused else self._login
+                if refused and not self._forget():
+                    return None
+                self._basic = True
                 header = self._current().basic
                 return None if header == sent else header
             return None
@@ -143,7 +146,25 @@ class Authorizer:
         if self._logins:
             headers["Authorization"] = self._current().basic
         asked = self._clock.now()
-        return _bearer(self._send(Request("GET", url, "token", headers)).small(_LARGEST_ANSWER), asked)
+        try:
+            answer = self._send(Request("GET", url, "token", headers))
+        except AccessDeniedError:
+            refused = headers.get("Authorization")
+            if refused is None or not self._forget():
+                raise
+            headers["Authorization"] = self._current().basic
+            if headers["Authorization"] == refused:
+                raise
+            answer = self._send(Request("GET", url, "token", headers))
+        return _bearer(answer.small(_LARGEST_ANSWER), asked)
+
+    def _forget(self) -> bool:
+        """Drops a login that was refused, as one whose password was changed; at most once a minute."""
+        now = self._clock.now()
+        if self._forgot is not None and now < self._forgot + _FORGET:
+            return False
+        self._forgot, self._login = now, None
+        return True
 
     def _current(self) -> Login:
         """The login in use; one that expires is renewed at half of its life, and kept when that fails."""

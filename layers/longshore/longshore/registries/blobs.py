@@ -146,10 +146,13 @@ class BlobStream:
         self._at, self._end, self._size = span
         self._digest = digest
         self._hash = hashed
+        self._whole = hashed is None and span.first > 0
+        """Whether what came before is unknown: then only a hash of all can be verified, made anew at each opening."""
         self._patience = patience
         self._buffer = memoryview(bytearray(max(min(buffer, self._end - self._at), 1)))
         self._count = count
         self._answer: Answer | None = None
+        self._fed = 0
 
     @property
     def offset(self) -> int:
@@ -186,10 +189,12 @@ class BlobStream:
         if answer.status == 200:  # noqa: PLR2004
             if answer.length not in (None, self._size):
                 raise self._corrupt(f"the registry has {answer.length} bytes, the manifest says {self._size}")
-            if self._hash is None and self._end == self._size:
-                self._hash = hash_for(self._digest)  # all of it comes: all of it can be verified
+            if self._whole and self._end == self._size:
+                self._hash, self._fed = hash_for(self._digest), 0  # all of it comes: all of it can be verified
                 return -self._at
             return self._at
+        if self._whole and self._hash is not None and self._fed != self._at:
+            self._hash = None  # it broke while what is known was skipped: what is hashed does not go on here
         told = content_range(answer.headers.get("content-range"))
         if told is None or told.first != self._at or told.last >= self._end or told.total not in (None, self._size):
             said = answer.headers.get("content-range", "nothing")[:100]
@@ -223,6 +228,7 @@ class BlobStream:
         self._count(len(piece))
         if hashing and self._hash is not None:
             self._hash.update(piece)
+            self._fed += len(piece)
 
     def _verify(self, answer: Answer) -> None:
         """Before the last piece is handed on: whoever stores it must not be able to complete a wrong blob."""

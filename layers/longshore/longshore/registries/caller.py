@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import AccessDeniedError, LongshoreError, UpstreamError
+from longshore.errors import AccessDeniedError, LongshoreError, ThrottledError, UpstreamError
 from longshore.images import is_name
 from longshore.manifests import ManifestError
 from longshore.mirror.errors import AddressError, IntegrityError, ProtocolError, RefusedError
@@ -155,6 +155,8 @@ class Caller:
             return
         if throttled and asked is not None and not request.is_repeatable:
             raise self._patience.put_off(text, asked)  # whoever can read the source again may try again that soon
+        if throttled and asked is None and request.kind == "upload":
+            raise ThrottledError(text)  # too many at once, perhaps: it says nothing of others, or of when
         raise self._patience.throttled(text, asked) if throttled else refused(where, what, refusal)
 
     def _authorized(self, request: Request, scopes: Sequence[str]) -> Answer:
@@ -184,7 +186,7 @@ class Caller:
         told = list(warnings(answer.every("warning")))
         if rate or told:
             with self._lock:
-                self._rate = rate or self._rate
+                self._rate = rate._replace(at=self._patience.clock.now()) if rate else self._rate
                 for text in told[: _MOST_WARNINGS - len(self._warnings)]:
                     self._warnings[text] = None
         return answer

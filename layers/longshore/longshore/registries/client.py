@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from longshore.errors import GoneError, UnsupportedError
 from longshore.images import is_tag
-from longshore.manifests import ACCEPT, MAX_MANIFEST, Descriptor, Manifest, ManifestError, is_digest
+from longshore.manifests import ACCEPT, MAX_MANIFEST, Descriptor, Manifest, ManifestError, is_digest, read_object
 from longshore.mirror.errors import IntegrityError, ProtocolError, RefusedError, RepositoryGoneError
 from longshore.mirror.ports import ManifestHead, Stored
 from longshore.mirror.referrers import fallback_tag, listed
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 1000
 """Tags asked for at once: ECR refuses more (mirror 3)."""
-_LARGEST_PAGE: Final = 32 * 1024 * 1024
+_LARGEST_PAGE: Final = 2 * 1024 * 1024
+"""Bytes: 15,000 of the longest tags, from a registry that knows no pages."""
 _MOST_PAGES: Final = 1_000
-_MOST_TAGS: Final = 1_000_000
+_MOST_TAGS: Final = 250_000
 _MOST_REFERRERS: Final = 10_000
+_MOST_LISTED: Final = 8 * 1024 * 1024
+"""Bytes of one list of referrers, all pages."""
 _PUT_SECONDS: Final = 120.0
 _NO_HEADS: Final = frozenset({405, 501})
 _NO_REFERRERS: Final = frozenset({400, 404, 405, 501})
@@ -147,7 +150,7 @@ class DistributionRegistry(Uploads):
         last, linked = "", False
         for _ in range(_MOST_PAGES):
             try:
-                document, link = self._page(repository, "", Request("GET", url, "tags", limit=_LARGEST_PAGE))
+                document, link, _ = self._page(repository, "", Request("GET", url, "tags", limit=_LARGEST_PAGE))
             except _PageError as error:
                 refused = self.refusal(repository, "", "GET tags", error.refusal)
                 raise RepositoryGoneError(str(refused)) if type(refused) is GoneError else refused from None
@@ -180,14 +183,16 @@ class DistributionRegistry(Uploads):
         except GoneError:
             return ()
         with self.telling(repository, tag, "GET referrers"):
-            return listed(index)
+            return tuple(_bare(entry) for entry in listed(index))
 
     def _referrers_api(self, repository: str, digest: Digest) -> Sequence[Descriptor] | None:
         found: dict[str, Descriptor] = {}
+        room = _MOST_LISTED
         url = self.url(repository, f"referrers/{digest}")
         for _ in range(_MOST_PAGES):
             try:
-                document, link = self._page(repository, digest, Request("GET", url, "referrers", limit=_LARGEST_PAGE))
+                request = Request("GET", url, "referrers", limit=min(room, MAX_MANIFEST))
+                document, link, size = self._page(repository, digest, request)
             except _PageError as error:
                 if error.refusal.status not in _NO_REFERRERS or found:
                     raise self.refusal(repository, digest, "GET referrers", error.refusal) from None
@@ -198,7 +203,8 @@ class DistributionRegistry(Uploads):
             self._lists_referrers = True
             if link is None:
                 return tuple(found.values())
-            if len(found) == before or len(found) > _MOST_REFERRERS:
+            room -= size
+            if len(found) == before or len(found) > _MOST_REFERRERS or room <= 0:
                 break
             url = link
         raise ProtocolError(f"{self.where(repository, digest)}: GET referrers: the list has no end")
@@ -212,18 +218,21 @@ class DistributionRegistry(Uploads):
             self._lists_referrers = False
         return None
 
-    def _page(self, repository: str, reference: str, request: Request) -> tuple[dict[str, Any], str | None]:
-        """A page's document, and the URL of the next. Raises _PageError for a refusal."""
+    def _page(self, repository: str, reference: str, request: Request) -> tuple[dict[str, Any], str | None, int]:
+        """A page's document, the URL of the next, and the page's bytes. Raises _PageError for a refusal."""
         answer = self.ask(repository, reference, request)
         if answer.status != 200:  # noqa: PLR2004
             raise _PageError(Refusal.of(answer))
         link = next_link(answer.every("link"))
         with self.telling(repository, reference, f"GET {request.kind}"):
-            document = _json_object(answer.content)
+            try:
+                document = read_object(answer.content)
+            except ManifestError as error:
+                raise ProtocolError(str(error)) from None
             url = joined(answer.url, link) if link else None
             if url and Origin.of(url) != self.origin:
                 raise ProtocolError("the next page is on another host")
-            return document, url
+            return document, url, len(answer.content)
 
 
 class _PageError(Exception):
@@ -244,14 +253,9 @@ def _descriptors(document: dict[str, Any]) -> Iterator[Descriptor]:
     if not isinstance(entries, list):
         raise ProtocolError("manifests is no list")
     for at, entry in enumerate(entries[: _MOST_REFERRERS + 1]):
-        yield Descriptor.parse(entry, f"manifests[{at}]")
+        yield _bare(Descriptor.parse(entry, f"manifests[{at}]"))
 
 
-def _json_object(content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        raise ProtocolError("the answer is no JSON") from None
-    if not isinstance(document, dict):
-        raise ProtocolError("the answer is no JSON object")
-    return document
+def _bare(referrer: Descriptor) -> Descriptor:
+    """Without what nobody asks of a list, and what could fill the memory."""
+    return replace(referrer, annotations={}, urls=())

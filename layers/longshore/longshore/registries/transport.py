@@ -195,7 +195,7 @@ class Transport:
         try:
             sent = self._write(connection, request, path)
             with _broken(AmbiguousError if request.body is not None and sent else UpstreamError):
-                connection.wire.wait_at_most(request.patience)
+                connection.wire.wait_for_head(request.patience)
                 response = connection.getresponse()
                 if connection.wire.ended:
                     raise ConnectionResetError(0, "in the middle of the headers")

@@ -26,6 +26,8 @@ SILENCE_SECONDS: Final = 60.0
 _WINDOW_SECONDS: Final = 30.0
 _WINDOW_BYTES: Final = 30 * 1024
 """Least bytes for every so many seconds spent waiting: a drip is as good as silence."""
+_HEAD_BYTES: Final = 512 * 1024
+"""Of status and headers, interim answers included, with what of the body came along."""
 _IDLE_SECONDS: Final = 30.0
 _IDLE_AT_MOST: Final = 16
 _BUFFER: Final = 65_536
@@ -81,12 +83,20 @@ class Wire:
         self._closed = False
         self._waited = 0.0
         self._came = 0
+        self._head_until: float | None = None
+        self._head_left = 0
 
     def wait_at_most(self, seconds: float) -> None:
         """For the next bytes in either direction; forgets how slow they were so far."""
         if self.sock.fileno() >= 0:  # a short answer may have been the connection's last
             self.sock.settimeout(seconds)
         self._waited, self._came = 0.0, 0
+        self._head_until, self._head_left = None, 0
+
+    def wait_for_head(self, seconds: float) -> None:
+        """For all of the next status and headers, however many interim answers come before them."""
+        self.wait_at_most(seconds)
+        self._head_until, self._head_left = self._monotonic() + seconds + _WINDOW_SECONDS, _HEAD_BYTES
 
     def makefile(self, mode: str, *_: object) -> io.BufferedReader:
         """For reading only, which is all that http.client asks for."""
@@ -104,6 +114,10 @@ class Wire:
         self._waited += self._monotonic() - began
         self._came += count
         self.ended = not count
+        if self._head_until is not None:
+            self._head_left -= count
+            if self._head_left < 0 or self._monotonic() > self._head_until:
+                raise TimeoutError("headers without end")
         if self._waited > _WINDOW_SECONDS:
             if self._came < _WINDOW_BYTES and count:
                 raise TimeoutError(f"{self._came} bytes in {self._waited:.0f} s")
