@@ -18,23 +18,19 @@ from longshore.notify.pacing import Gate
 from longshore.notify.routes import FALLBACK, Destination, Routing, read_routing
 from longshore.notify.service import Notifier
 from longshore.notify.threads import State, Thread, Waiting
+from tests.boundaries import ACCOUNT, REGION, Crash
 from tests.fakes import FakeClock, FakePublisher, FakeSwitches
 
 if TYPE_CHECKING:
     from longshore.notify.ports import Channel, Rendered
     from longshore.outcomes import Outcome
 
-ACCOUNT, REGION = "123456789012", "eu-west-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notices"
 SECRET = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/slack"
 OPS = {"type": "slack", "channel": "C0123456789", "secret": SECRET}
 HOOK = {"type": "teams", "secret": f"{SECRET}-teams"}
 WEB = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/prod/web"
 VISIBILITY = timedelta(minutes=12)
-
-
-class Crash(BaseException):
-    """The process ends here: nothing may catch it."""
 
 
 class MemoryThreads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,9 @@ from longshore.recover.reading import Message
 from longshore.recover.retry import RetryPolicy
 from longshore.recover.service import Recoverer, Rules
 from longshore.settings import Mode
+from tests.boundaries import Bounded, Crash
 from tests.fake_tasks import (
-    ACCOUNT,
     CLUSTER,
-    REGION,
     FakeBreakers,
     FakeLaunchers,
     FakeLogs,
@@ -24,8 +23,7 @@ from tests.fake_tasks import (
     FakeRecoveries,
     FakeTasks,
 )
-from tests.fakes import FakeClock, FakePostponer, FakePublisher, FakeSwitches
-from tests.world import Crash
+from tests.fakes import FakePostponer, FakePublisher, FakeSwitches
 
 if TYPE_CHECKING:
     from longshore.outcomes import Outcome
@@ -35,28 +33,7 @@ AUTO = {"longshore:recover": "auto"}
 IDEMPOTENT = {**AUTO, "longshore:retry": "idempotent"}
 
 
-class Boundary:
-    """A port whose calls are counted over all ports; the process ends at the one that is chosen."""
-
-    def __init__(self, port: Any, world: RecoverWorld) -> None:
-        self._port = port
-        self._world = world
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-        if not callable(method):
-            return method
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._world.step(f"{type(self._port).__name__}.{name}", "before")
-            answer = method(*args, **kwargs)
-            self._world.step(f"{type(self._port).__name__}.{name}", "after")
-            return answer
-
-        return call
-
-
-class RecoverWorld:
+class RecoverWorld(Bounded):
     """One account and Region with cluster `shop`. Every change of a task is an event in recover's queue."""
 
     def __init__(
@@ -67,7 +44,7 @@ class RecoverWorld:
         passable: tuple[str, ...] | None = None,
         chance: float = 0.5,
     ) -> None:
-        self.clock = FakeClock()
+        super().__init__()
         self.tasks = FakeTasks(self.clock)
         self.tasks.changed = self.task_changed
         self.launchers, self.logs = FakeLaunchers(), FakeLogs()
@@ -75,11 +52,7 @@ class RecoverWorld:
         self.switches, self.publisher, self.queue = FakeSwitches(), FakePublisher(), FakePostponer()
         self.outcomes: list[Outcome] = []
         self.failures: list[BaseException] = []
-        self.steps: list[str] = []
-        self.crash_at: int | None = None
-        self.interrupt: Callable[[str], None] = lambda step: None
         self.sending = True
-        self._ids = 0
         self.rules = Rules(policy or RetryPolicy(), mode, passable)
         self.ports = Ports(
             tasks=self._port(self.tasks),
@@ -97,20 +70,6 @@ class RecoverWorld:
         )
         self.recoverer = Recoverer(self.ports, self.rules)
 
-    def _port(self, port: Any) -> Any:
-        return Boundary(port, self)
-
-    def step(self, name: str, moment: str) -> None:
-        """One boundary is reached."""
-        self.steps.append(f"{name} {moment}")
-        self.interrupt(self.steps[-1])
-        if self.crash_at == len(self.steps):
-            raise Crash(self.steps[-1])
-
-    def crash_after(self, steps: int) -> None:
-        """The process ends that many boundaries from now."""
-        self.crash_at = len(self.steps) + steps
-
     # -- events -----------------------------------------------------------------------------------------------------
 
     def task_changed(self, arn: str) -> None:
@@ -122,21 +81,6 @@ class RecoverWorld:
         """ECS's event of a task as it is now, with `detail` in place of what is so."""
         told = {**self.tasks.described(arn), **detail}
         return self.envelope("ECS Task State Change", json.loads(json.dumps(told, default=_text)))
-
-    def envelope(self, kind: str, detail: Mapping[str, Any], *resources: str) -> dict[str, Any]:
-        """An EventBridge envelope."""
-        self._ids += 1
-        return {
-            "version": "0",
-            "id": f"event-{self._ids}",
-            "detail-type": kind,
-            "source": "test",
-            "account": ACCOUNT,
-            "region": REGION,
-            "time": self.clock.now().isoformat(),
-            "resources": list(resources),
-            "detail": dict(detail),
-        }
 
     def send(self, body: Mapping[str, Any]) -> None:
         """A message comes to the queue."""

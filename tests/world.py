@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from longshore.redeploy.ports import Ports
 from longshore.redeploy.profiles import read_profiles
 from longshore.redeploy.service import Redeployer, Rules
 from longshore.redeploy.watch import Watcher
-from tests.fake_platform import ACCOUNT, REGION, WEB, FakePlatform, FakeRegistry, digest, image
-from tests.fakes import FakeClock, FakeHeads, FakeIndex, FakePostponer, FakePublisher, FakeRecords, FakeSwitches
+from tests.boundaries import Bounded, Crash
+from tests.fake_platform import WEB, FakePlatform, FakeRegistry, digest, image
+from tests.fakes import FakeHeads, FakeIndex, FakePostponer, FakePublisher, FakeRecords, FakeSwitches
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Repository
@@ -26,30 +27,7 @@ VISIBILITY = timedelta(seconds=720)
 """After how long a message that failed is received again, as the template sets it."""
 
 
-class Crash(BaseException):
-    """The process ends here."""
-
-
-class Boundary:
-    """A port whose calls are counted over all ports; the process ends at the one that is chosen."""
-
-    def __init__(self, port: Any, world: World) -> None:
-        self._port = port
-        self._world = world
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._world.step(f"{type(self._port).__name__}.{name}", "before")
-            answer = method(*args, **kwargs)
-            self._world.step(f"{type(self._port).__name__}.{name}", "after")
-            return answer
-
-        return call if callable(method) else method
-
-
-class World:
+class World(Bounded):
     """One account and Region. `passable` and `profiles` are the operator's; `observe_only` is the mode."""
 
     def __init__(
@@ -59,7 +37,7 @@ class World:
         passable: tuple[str, ...] = ("*",),
         observe_only: bool = False,
     ) -> None:
-        self.clock = FakeClock()
+        super().__init__()
         self.registry = FakeRegistry(self.clock)
         self.platform = FakePlatform(self.clock, self.registry)
         self.platform.changed = self.deployment_changed
@@ -69,12 +47,8 @@ class World:
         self.queue, self.watch_queue = FakePostponer(), FakePostponer()
         self.outcomes: list[Outcome] = []
         self.failures: list[BaseException] = []
-        self.steps: list[str] = []
-        self.crash_at: int | None = None
         self.visibility = VISIBILITY
-        self.interrupt: Callable[[str], None] = lambda step: None
         self._routed = 0
-        self._ids = 0
         ports = Ports(
             platform=self._port(self.platform),
             registry=self._port(self.registry),
@@ -99,16 +73,6 @@ class World:
             publisher=ports.publisher,
             clock=ports.clock,
         )
-
-    def _port(self, port: Any) -> Any:
-        return Boundary(port, self)
-
-    def step(self, name: str, moment: str) -> None:
-        """One boundary is reached."""
-        self.steps.append(f"{name} {moment}")
-        self.interrupt(self.steps[-1])
-        if self.crash_at == len(self.steps):
-            raise Crash(self.steps[-1])
 
     # -- what happens in the account --------------------------------------------------------------------------------
 
@@ -146,21 +110,6 @@ class World:
         media = {"manifest-media-type": INDEX} if index else {}
         named = {"repository-name": repository.name, "image-digest": pushed, **members, **media}
         return self.envelope("ECR Image Action", {"result": "SUCCESS", "action-type": "PUSH", **named, **detail})
-
-    def envelope(self, kind: str, detail: Mapping[str, Any], *resources: str) -> dict[str, Any]:
-        """An EventBridge envelope."""
-        self._ids += 1
-        return {
-            "version": "0",
-            "id": f"event-{self._ids}",
-            "detail-type": kind,
-            "source": "test",
-            "account": ACCOUNT,
-            "region": REGION,
-            "time": self.clock.now().isoformat(),
-            "resources": list(resources),
-            "detail": dict(detail),
-        }
 
     def deployment_changed(self, arn: str, name: str) -> None:
         """The rule from ECS's deployment events to the watch."""
@@ -244,4 +193,4 @@ def one_service(policy: str = "digest", **members: Any) -> tuple[World, str]:
     return world, world.service(policy=policy)
 
 
-__all__ = ["INDEX", "VISIBILITY", "WEB", "Boundary", "Crash", "World", "digest", "image", "one_service", "replace"]
+__all__ = ["INDEX", "VISIBILITY", "WEB", "Crash", "World", "digest", "image", "one_service", "replace"]

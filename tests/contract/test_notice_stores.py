@@ -18,8 +18,9 @@ from longshore.events import Kind
 from longshore.notices import Fact, Severity
 from longshore.notify.life import Life, Step
 from longshore.notify.threads import Call, State, Threads, Turns, Waiting
+from tests.boundaries import ACCOUNT, REGION
 from tests.fakes import START, FakeClock
-from tests.notify_world import ACCOUNT, REGION, MemoryThreads, MemoryTurns, NotifyWorld
+from tests.notify_world import MemoryThreads, MemoryTurns, NotifyWorld
 
 SECOND = timedelta(seconds=1)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from longshore.codes import Code
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,22 +25,17 @@ class Verdict(StrEnum):
     """It is decided again later, without anybody's help."""
 
 
-class Reason(StrEnum):
+class Reason(Code):
     """Why. Each code has one verdict and one meaning; codes are public and never change theirs.
 
     Where several holds or waits apply at once, the one that stands first here is reported.
     """
 
     verdict: Verdict
-    meaning: str
 
-    def __new__(cls, code: str, verdict: Verdict, meaning: str) -> Reason:
-        """Makes one member; its value is the bare code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.verdict = verdict
-        member.meaning = meaning
-        return member
+    def __init__(self, code: str, verdict: Verdict, meaning: str) -> None:
+        super().__init__(code, meaning)
+        self.verdict = verdict
 
     NEWER = "newer", Verdict.DEPLOY, "the policy orders the pushed tag after the current one"
     MOVED = "moved", Verdict.DEPLOY, "the tag that is followed names another image now"

@@ -21,7 +21,8 @@ from longshore.events import Kind
 from longshore.notices import Phase
 from longshore.notify.kinds import MEANINGS
 from longshore.notify.messages import Due
-from tests.notify_world import HOOK, OPS, Crash, NotifyWorld, Said
+from tests.boundaries import Crash
+from tests.notify_world import HOOK, OPS, NotifyWorld, Said
 
 
 def lived(world: NotifyWorld, *, correlation: str = "push-1", name: str = "ops") -> None:

@@ -5,20 +5,11 @@ What was decided in the end, with budgets and switches, is `reasons`; codes that
 
 from __future__ import annotations
 
-from enum import StrEnum
+from longshore.codes import Code
 
 
-class Ground(StrEnum):
+class Ground(Code):
     """Why this remedy. Codes are public and never change their meaning."""
-
-    meaning: str
-
-    def __new__(cls, code: str, meaning: str) -> Ground:
-        """Makes one member; its value is the bare code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
 
     NEVER_STARTED = "never-started", "none of its code ran, so that another try repeats nothing"
     IDEMPOTENT = "idempotent", "it ran, and `longshore:retry=idempotent` allows that it is run again"

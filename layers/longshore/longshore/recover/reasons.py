@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from longshore.codes import Code
+
 
 class Verdict(StrEnum):
     """What follows from a decision about a failed task."""
@@ -22,22 +24,17 @@ class Verdict(StrEnum):
     """Nothing is done, and nobody need know."""
 
 
-class Reason(StrEnum):
+class Reason(Code):
     """Why. Codes are public and never change their meaning.
 
     Each has one verdict, with one exception: once attempts have been made, what would be told or refused is given up.
     """
 
     verdict: Verdict
-    meaning: str
 
-    def __new__(cls, code: str, verdict: Verdict, meaning: str) -> Reason:
-        """Makes one member; its value is the bare code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.verdict = verdict
-        member.meaning = meaning
-        return member
+    def __init__(self, code: str, verdict: Verdict, meaning: str) -> None:
+        super().__init__(code, meaning)
+        self.verdict = verdict
 
     NEVER_STARTED = "never-started", Verdict.REPLACE, "none of its code ran, so that another try repeats nothing"
     IDEMPOTENT = "idempotent", Verdict.REPLACE, "it ran, and `longshore:retry=idempotent` allows that it is run again"

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from longshore.codes import Code
 
 
-class _Code(StrEnum):
-    meaning: str
-
-    def __new__(cls, code: str, meaning: str) -> _Code:
-        """Makes one member; its value is the bare code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
-
-
-class CareReason(_Code):
+class CareReason(Code):
     """Why. Codes are public and never change their meaning; what they share with `reasons` means the same there."""
 
     ROLLBACK = "rollback", "redeploy is asked to go back to the last known good image"
@@ -41,7 +30,7 @@ class CareReason(_Code):
     STUCK = "stuck", "it has been in this state for longer than it should"
 
 
-class EndReason(_Code):
+class EndReason(Code):
     """Why a trouble is over."""
 
     STEADY = "steady", "the service is steady, and nothing failed since"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from longshore.codes import Code
+
 
 class Measure(StrEnum):
     """What is done."""
@@ -28,19 +30,14 @@ class Measure(StrEnum):
     """Nothing is done, and nobody need know."""
 
 
-class Why(StrEnum):
+class Why(Code):
     """Why. Codes are public and never change their meaning."""
 
     measure: Measure
-    meaning: str
 
-    def __new__(cls, code: str, measure: Measure, meaning: str) -> Why:
-        """Makes one member; its value is the bare code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.measure = measure
-        member.meaning = meaning
-        return member
+    def __init__(self, code: str, measure: Measure, meaning: str) -> None:
+        super().__init__(code, meaning)
+        self.measure = measure
 
     AGENT_LOST = "agent-lost", Measure.DRAIN, "its agent stayed away, and its machine is impaired or stopped"
     IMPAIRED_INSTANCE = "impaired-instance", Measure.DRAIN, "the instance cannot run containers any more"
