@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo local test coverage check format bench smoke build deploy lock clean distclean
+.PHONY: help demo local test coverage check format bench bench-mirror smoke build deploy lock clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ format: $(VENV)/.project ## put the code into its one format
 
 bench: $(VENV)/.project ## measure the budgets and fail past them
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
+
+bench-mirror: $(VENV)/.project ## measure mirror copy against skopeo and fail past the budgets (ARGS="tls --runs 3")
+	@$(BIN)/python -m tests.benchmarks.mirror $(ARGS)
 
 smoke: $(VENV)/.project .venv-smoke/.requirements ## deploy the unmodified stack to a local AWS and remove it again
 	@$(BIN)/pytest -q -s -n 0 -m smoke tests/smoke $(ARGS)

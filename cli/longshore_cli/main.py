@@ -15,6 +15,8 @@ from longshore_cli.demo import demo
 from longshore_cli.diagnose import diagnose
 from longshore_cli.explain import explain
 from longshore_cli.local import local
+from longshore_cli.mirror import mirror
+from longshore_cli.mirrors import COMMANDS as _MIRRORS
 from longshore_cli.notify import notify
 from longshore_cli.output import FailedError, WrongError
 from longshore_cli.plan import plan
@@ -67,5 +69,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, local, send, plan, explain, decide, diagnose, notify, config):
+for _command in (demo, local, send, plan, explain, decide, diagnose, mirror, notify, config):
     main.add_command(_command)
+for _command in _MIRRORS:
+    mirror.add_command(_command)

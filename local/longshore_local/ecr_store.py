@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from moto.core.exceptions import ServiceException
 
 from longshore_local.blobs import Upload
 from longshore_local.ecr_images import EcrImage, EcrRegistry, ImageIdError, Removal
 from longshore_local.manifests import Manifest
-from longshore_local.registry_store import RegistryError, blob_unknown, manifest_unknown
+from longshore_local.registry_store import Blob, FileBlob, RegistryError, blob_unknown, manifest_unknown
 
 _TRANSLATION = {
     "RepositoryNotFoundException": (404, "NAME_UNKNOWN"),
@@ -59,12 +58,16 @@ class EcrStore:
         with _translated():
             return self._registry.mount(repository, digest, source)
 
-    def blob(self, repository: str, digest: str) -> Path:
+    def blob(self, repository: str, digest: str) -> Blob:
         with _translated():
             found = self._registry.layer(repository, digest)
         if found is None:
             raise blob_unknown(digest)
-        return found
+        return FileBlob(found)
+
+    def is_referenced(self, repository: str, digest: str) -> bool:
+        with _translated():
+            return self._registry.is_referenced(repository, digest)
 
     def put_manifest(self, repository: str, tag: str | None, manifest: Manifest) -> bool:
         try:

@@ -9,14 +9,14 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urljoin
 
 import urllib3
 from botocore.client import BaseClient
 
 from longshore_local.blobs import digest_of
 from longshore_local.manifests import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from longshore_local.registry_service import RegistryService
 
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -111,9 +111,19 @@ def artifact(seed: str, artifact_type: str, subject: SyntheticImage | None = Non
     return _image(b"{}", OCI_EMPTY, [_json({"seed": seed})], artifact_type, OCI_MANIFEST, more)
 
 
-def push(to: RegistryService | BaseClient, repository: str, tag: str | None, image: SyntheticImage) -> str:
+class HttpRegistry(Protocol):
+    """A registry to push to: its address, and the authority that vouches for it (None: plain HTTP)."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def ca_file(self) -> str | None: ...
+
+
+def push(to: HttpRegistry | BaseClient, repository: str, tag: str | None, image: SyntheticImage) -> str:
     """Pushes blobs, children by digest, then the image by `tag` (None: by digest); returns the image digest."""
-    deliver = _push_http if isinstance(to, RegistryService) else _push_ecr
+    deliver = _push_ecr if isinstance(to, BaseClient) else _push_http
     for child in image.children:
         push(to, repository, None, child)
     deliver(to, repository, tag, image)
@@ -131,14 +141,16 @@ def write_layout(image: SyntheticImage, directory: Path, tag: str) -> None:
     (directory / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
 
 
-def _push_http(registry: RegistryService, repository: str, tag: str | None, image: SyntheticImage) -> None:
+def _push_http(registry: Any, repository: str, tag: str | None, image: SyntheticImage) -> None:
     base = f"{registry.url}/v2/{repository}"
-    with urllib3.PoolManager(retries=False, headers=urllib3.make_headers(basic_auth="AWS:test")) as http:
+    credentials = urllib3.make_headers(basic_auth="AWS:test")
+    with urllib3.PoolManager(retries=False, headers=credentials, ca_certs=registry.ca_file) as http:
         for digest, content in image.blobs.items():
             if http.request("HEAD", f"{base}/blobs/{digest}", redirect=False).status == 200:
                 continue
             begun = _expect(http.request("POST", f"{base}/blobs/uploads/"), 202)
-            location = f"{begun.headers['Location']}?digest={digest}"
+            location = urljoin(base, begun.headers["Location"])
+            location += f"{'&' if '?' in location else '?'}digest={digest}"
             _expect(http.request("PUT", location, body=content), 201)
         headers = {**http.headers, "Content-Type": image.media_type}
         path = f"{base}/manifests/{tag or image.digest}"

@@ -1,44 +1,25 @@
-"""The OCI distribution API over HTTP/1.1: routes, authorization and the life of a connection."""
+"""The OCI distribution API over HTTP/1.1: authorization, limits, faults and the life of a connection."""
 
-import re
-from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+import ssl
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
 
+from longshore_local.loopback import Reply
 from longshore_local.registry_auth import CATALOG_SCOPE
 from longshore_local.registry_blobs import BlobEndpoints
 from longshore_local.registry_body import BodyCutError, RequestBody
+from longshore_local.registry_faults import Fault, HangUpError
+from longshore_local.registry_listings import ListEndpoints
 from longshore_local.registry_manifests import ManifestEndpoints
+from longshore_local.registry_routes import find_route, kind_of
 from longshore_local.registry_store import REPOSITORY, RegistryError
+from longshore_local.registry_uploads import UploadEndpoints
 
-
-class _Route(NamedTuple):
-    pattern: re.Pattern[str]
-    handlers: Mapping[str, str]  # HTTP method -> method of RegistryHandler
-
-
-_ROUTES = (
-    _Route(re.compile(r"/v2/?"), {"GET": "_version", "HEAD": "_version"}),
-    _Route(re.compile(r"/v2/_catalog"), {"GET": "_catalog"}),
-    _Route(re.compile(r"/v2/(?P<name>.+)/tags/list"), {"GET": "_tags"}),
-    _Route(re.compile(r"/v2/(?P<name>.+)/referrers/(?P<reference>[^/]+)"), {"GET": "_referrers"}),
-    _Route(re.compile(r"/v2/(?P<name>.+)/blobs/uploads/?"), {"POST": "_begin_upload"}),
-    _Route(
-        re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<reference>[^/]+)"),
-        {"GET": "_upload_status", "PATCH": "_add_chunk", "PUT": "_finish_upload", "DELETE": "_cancel_upload"},
-    ),
-    _Route(re.compile(r"/v2/(?P<name>.+)/blobs/(?P<reference>[^/]+)"), {"GET": "_get_blob", "HEAD": "_head_blob"}),
-    _Route(
-        re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)"),
-        {"GET": "_get_manifest", "HEAD": "_get_manifest", "PUT": "_put_manifest", "DELETE": "_delete_manifest"},
-    ),
-    _Route(re.compile(r"/token"), {"GET": "_token"}),
-    _Route(re.compile(r"/layers/(?P<name>.+)/(?P<reference>[^/]+)"), {"GET": "_signed_layer"}),
-)
 _UNGUARDED = frozenset({"_token", "_signed_layer"})
+_OVERALL = Reply(429, b"Too Many Requests\n", {"Content-Type": "text/plain"})
 
 
-class RegistryHandler(BlobEndpoints, ManifestEndpoints):
+class RegistryHandler(BlobEndpoints, UploadEndpoints, ManifestEndpoints, ListEndpoints):
     """One connection to a registry."""
 
     protocol_version = "HTTP/1.1"
@@ -55,36 +36,75 @@ class RegistryHandler(BlobEndpoints, ManifestEndpoints):
     def handle(self) -> None:
         try:
             super().handle()
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError, ssl.SSLError):
             self.close_connection = True
 
     def do_GET(self) -> None:
         """Answers a request of any method."""
+        self.kind = kind_of(self.command, self.path)
+        self.fault = self.service.script.take(self.kind, self.path) or Fault()
+        self.body = RequestBody(self.rfile, self.headers)  # type: ignore[arg-type]
+        self.body.count = partial(self.service.tally.receive, self.kind)
+        self.body.cut_after = self.fault.cut_request_after()
         try:
-            self.body = RequestBody(self.rfile, self.headers)  # type: ignore[arg-type]
-            self._dispatch()
-        except RegistryError as error:
-            self._refuse(error)
+            self._answer()
         except BodyCutError:
-            self.close_connection = True
+            self._note(0)
+            self._hang_up(reset=self.body.is_cut)
+        except HangUpError as error:
+            self._hang_up(reset=error.reset)
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are recorded by the service, never printed."""
 
+    def _answer(self) -> None:
+        reply = self.fault.instead(self.path)
+        if reply is None and not self.service.limits.within_minute():
+            reply = _OVERALL
+        if reply is not None:
+            self._reply(reply)
+            return
+        try:
+            self._check_limits()
+            self._dispatch()
+        except RegistryError as error:
+            self._forgo_body(error)
+            self._refuse(error, self._later(error))
+
+    def _check_limits(self) -> None:
+        manners = self.service.manners
+        if not self.service.limits.within_rate(self.kind):
+            raise RegistryError(manners.throttle_status, "TOOMANYREQUESTS", "Rate exceeded")
+        length = self.body.told_length or 0
+        if manners.max_body_bytes is not None and length > manners.max_body_bytes:
+            raise RegistryError(413, "SIZE_INVALID", f"{length} bytes are more than {manners.max_body_bytes}")
+
+    def _later(self, error: RegistryError) -> dict[str, str]:
+        after = self.service.manners.throttle_retry_after
+        return {"Retry-After": after} if error.code == "TOOMANYREQUESTS" and after is not None else {}
+
+    def _forgo_body(self, error: RegistryError) -> None:
+        cuts = self.service.manners.cut_unknown_repository and error.code == "NAME_UNKNOWN"
+        if cuts and (self.body.told_length or not self.body.has_length):
+            self._note(0)
+            raise HangUpError(reset=False)
+
     def _dispatch(self) -> None:
         url = urlsplit(self.path)
         self.query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-        for route in _ROUTES:
-            if match := route.pattern.fullmatch(unquote(url.path)):
-                self.name = match.groupdict().get("name", "")
-                self.reference = match.groupdict().get("reference", "")
-                self._enter(route.handlers.get(self.command))
-                return
-        raise RegistryError(404, "NOT_FOUND", f"no such endpoint: {url.path}")
+        found = find_route(url.path)
+        if found is None:
+            raise RegistryError(404, "NOT_FOUND", f"no such endpoint: {url.path}")
+        route, match = found
+        self.name = match.groupdict().get("name", "")
+        self.reference = match.groupdict().get("reference", "")
+        self._enter(route.handlers.get(self.command))
 
     def _enter(self, handler: str | None) -> None:
+        if self.kind == "HEAD layer":
+            raise RegistryError(403, "DENIED", "the URL was signed for GET")  # as S3 has it
         if handler is None:
             raise RegistryError(405, "UNSUPPORTED", f"{self.command} is not supported here")
         if self.name and not REPOSITORY.fullmatch(self.name):
@@ -93,11 +113,14 @@ class RegistryHandler(BlobEndpoints, ManifestEndpoints):
             getattr(self, handler)()
 
     def _authorized(self) -> bool:
+        if "signature" in self.query and self.kind.endswith(" upload"):
+            self._check_signature()
+            return True
         action = "pull" if self.command in ("GET", "HEAD") else "push"
         scope = f"repository:{self.name}:{action}" if self.name else None
         if self.path.startswith("/v2/_catalog"):
             scope = CATALOG_SCOPE
-        realm = f"{self.service.url}/token"
+        realm = f"{self.base}/token"
         challenge = self.service.authenticator.challenge(self.headers.get("Authorization"), scope, realm)
         if challenge is not None:
             self._refuse(RegistryError(401, "UNAUTHORIZED", "authentication required"), {"WWW-Authenticate": challenge})

@@ -1,12 +1,16 @@
-"""The manifest endpoints of the distribution API, with tags, catalog and referrers."""
+"""The manifest endpoints of the distribution API."""
 
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, urlsplit
 
-from longshore_local.blobs import is_digest
+from longshore_local.blobs import digest_of
 from longshore_local.manifests import (
-    MAX_BYTES,
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
     OCI_INDEX,
+    OCI_MANIFEST,
     Manifest,
     ManifestError,
     MediaTypeMissingError,
@@ -14,37 +18,76 @@ from longshore_local.manifests import (
 )
 from longshore_local.registry_exchange import Exchange
 from longshore_local.registry_service import Push
-from longshore_local.registry_store import TAG, RegistryError
+from longshore_local.registry_store import TAG, RegistryError, manifest_unknown
+
+_DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+_OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+_OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+_TO_DOCKER = {
+    OCI_MANIFEST: DOCKER_MANIFEST,
+    OCI_INDEX: DOCKER_LIST,
+    _OCI_CONFIG: _DOCKER_CONFIG,
+    _OCI_LAYER: _DOCKER_LAYER,
+}
+_TO_OCI = {docker: oci for oci, docker in _TO_DOCKER.items()}
+_IMAGE_CONFIGS = frozenset({_DOCKER_CONFIG, _OCI_CONFIG})
 
 
 class ManifestEndpoints(Exchange):
-    """`/v2/<name>/manifests/...`, `tags/list`, `referrers/...` and `/v2/_catalog`."""
+    """`/v2/<name>/manifests/...`."""
 
     def _get_manifest(self) -> None:
-        within, headers = self.service.spend_manifest_get(free=self.command == "HEAD")
+        manners, head = self.service.manners, self.command == "HEAD"
+        if head and manners.head_manifest_status is not None:
+            raise RegistryError(manners.head_manifest_status, "UNSUPPORTED", "HEAD of a manifest is not supported")
+        within, headers = self.service.limits.spend_pull(free=head)
         if not within:
-            retry = {**headers, "Retry-After": self.service.manners.retry_after}
-            self._refuse(RegistryError(429, "TOOMANYREQUESTS", "Rate exceeded"), retry)
+            retry = {} if manners.retry_after is None else {"Retry-After": manners.retry_after}
+            self._refuse(RegistryError(429, "TOOMANYREQUESTS", "Rate exceeded"), {**headers, **retry})
             return
-        manifest = self.service.store.manifest(self.name, self.reference)
-        about = {"Content-Type": manifest.media_type, "Docker-Content-Digest": manifest.digest}
-        self._send(200, {**headers, **about}, manifest.content)
+        content, media_type = self._accepted(self.service.store.manifest(self.name, self.reference))
+        headers["Content-Type"] = media_type
+        if manners.digest_header == "always" or (manners.digest_header == "get" and not head):
+            headers["Docker-Content-Digest"] = digest_of(content)
+        limit = manners.chunked_manifests_over
+        self._start(200, headers, len(content), chunked=limit is not None and len(content) > limit)
+        self._write_body([content])
+
+    def _accepted(self, manifest: Manifest) -> tuple[bytes, str]:
+        accepted = {part.partition(";")[0].strip() for part in ",".join(self.headers.get_all("Accept", [])).split(",")}
+        manner, kind = self.service.manners.accept, manifest.media_type
+        # By digest there is nothing to choose.
+        if manner == "ignored" or ":" in self.reference or accepted & {kind, "*/*", "application/*", ""}:
+            return manifest.content, kind
+        twins = _TO_OCI if kind in _TO_OCI else _TO_DOCKER
+        if manner == "converted" and twins[kind] in accepted:
+            return json.dumps(_converted(json.loads(manifest.content), twins)).encode(), twins[kind]
+        if manner == "strict":
+            raise manifest_unknown(f"{self.reference} as {kind}, which Accept does not allow")
+        return manifest.content, kind
 
     def _put_manifest(self) -> None:
         manifest = self._pushed_manifest()
-        tag = None if ":" in self.reference else self.reference
-        if tag is None and self.reference != manifest.digest:
+        by_digest = ":" in self.reference
+        if by_digest and self.reference != manifest.digest:
             raise RegistryError(400, "DIGEST_INVALID", f"the manifest is {manifest.digest}, not {self.reference}")
+        wanted = parse_qs(urlsplit(self.path).query).get("tag", [])[: self.service.manners.tag_parameters]
+        for tag in wanted if by_digest and wanted else [None if by_digest else self.reference]:
+            self._keep(tag, manifest)
+        told = {"OCI-Tag": ", ".join(wanted)} if by_digest and wanted else {}
+        if manifest.subject and self.service.manners.referrers and self.service.manners.oci_subject:
+            told["OCI-Subject"] = manifest.subject
+        self._send_created(f"/v2/{self.name}/manifests/{manifest.digest}", manifest.digest, told)
+
+    def _keep(self, tag: str | None, manifest: Manifest) -> None:
         if tag is not None and not TAG.fullmatch(tag):
             raise RegistryError(400, "TAG_INVALID", f"'{tag}' is no tag")
-        changed = self.service.store.put_manifest(self.name, tag, manifest)
-        subject = {"OCI-Subject": manifest.subject} if manifest.subject and self.service.manners.referrers else {}
-        if changed:
-            self.service.on_push(Push(self.name, tag, manifest))
-        self._send_created(f"/v2/{self.name}/manifests/{manifest.digest}", manifest.digest, subject)
+        if self.service.store.put_manifest(self.name, tag, manifest):
+            self.service.pushed(Push(self.name, tag, manifest))
 
     def _pushed_manifest(self) -> Manifest:
-        content = self.body.read(MAX_BYTES)
+        content = self.body.read(self.service.manners.max_manifest_bytes)
         try:
             manifest = parse_manifest(content, self._content_type())
         except MediaTypeMissingError as error:
@@ -54,6 +97,8 @@ class ManifestEndpoints(Exchange):
         if self.service.manners.require_media_type and not manifest.declared_media_type:
             text = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
             raise RegistryError(405, "UNSUPPORTED", text)
+        if not self.service.manners.artifacts and _is_artifact(manifest):
+            raise RegistryError(405, "UNSUPPORTED", "Invalid parameter at 'ImageManifest': artifacts are not supported")
         return manifest
 
     def _content_type(self) -> str | None:
@@ -61,46 +106,28 @@ class ManifestEndpoints(Exchange):
         return text.partition(";")[0].strip() if text else None
 
     def _delete_manifest(self) -> None:
+        if not self.service.manners.deletes:
+            raise RegistryError(405, "UNSUPPORTED", "The operation is unsupported.")
         self.service.store.delete_manifest(self.name, self.reference)
         self._send(202)
 
-    def _catalog(self) -> None:
-        page, link = self._page(self.service.store.repositories(), "/v2/_catalog")
-        self._send_json({"repositories": page}, link)
 
-    def _tags(self) -> None:
-        page, link = self._page(self.service.store.tags(self.name), f"/v2/{self.name}/tags/list")
-        self._send_json({"name": self.name, "tags": page}, link)
-
-    def _page(self, names: list[str], path: str) -> tuple[list[str], dict[str, str]]:
-        largest = self.service.manners.max_page
-        text = self.query.get("n", str(largest))
-        if not text.isdecimal() or int(text) > largest:
-            raise RegistryError(400, "PAGINATION_NUMBER_INVALID", f"n must be a number up to {largest}, not '{text}'")
-        rest = [name for name in names if name > self.query.get("last", "")]
-        page = rest[: int(text)]
-        if not page or len(page) == len(rest):
-            return page, {}
-        return page, {"Link": f'<{path}?last={quote(page[-1])}&n={text}>; rel="next"'}
-
-    def _referrers(self) -> None:
-        if not self.service.manners.referrers:
-            raise RegistryError(404, "NOT_FOUND", "no referrers API")
-        if not is_digest(self.reference):
-            raise RegistryError(400, "DIGEST_INVALID", f"'{self.reference}' is no sha256 digest")
-        found = self.service.store.referrers(self.name, self.reference)
-        wanted = self.query.get("artifactType")
-        listed = [_descriptor(m) for m in found if wanted in (None, m.artifact_type)]
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
-        self._send_json(index, {"OCI-Filters-Applied": "artifactType"} if wanted else {}, OCI_INDEX)
+def _is_artifact(manifest: Manifest) -> bool:
+    if manifest.media_type in (OCI_INDEX, DOCKER_LIST):
+        return manifest.subject is not None
+    return manifest.subject is not None or manifest.artifact_type not in _IMAGE_CONFIGS
 
 
-def _descriptor(manifest: Manifest) -> dict[str, Any]:
-    described = {
-        "mediaType": manifest.media_type,
-        "digest": manifest.digest,
-        "size": len(manifest.content),
-        "artifactType": manifest.artifact_type,
-        "annotations": manifest.annotations,
-    }
-    return {name: value for name, value in described.items() if value is not None}
+def _converted(document: Any, twins: Mapping[str, str]) -> Any:
+    """The document with every media type turned into its twin, as ECR serves it to who does not accept the original."""
+    if isinstance(document, list):
+        return [_converted(entry, twins) for entry in document]
+    if not isinstance(document, dict):
+        return document
+    return dict(_converted_members(document, twins))
+
+
+def _converted_members(document: Mapping[str, Any], twins: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        is_type = name == "mediaType" and isinstance(value, str)
+        yield name, twins.get(value, value) if is_type else _converted(value, twins)

@@ -27,7 +27,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """One deployed stack for a module, with the module's `PARAMETERS` and `CONFIG` where it has some."""
     config = tmp_path_factory.mktemp("config") / "longshore.yaml"
     config.write_text(getattr(request.module, "CONFIG", PROFILES), encoding="utf-8")
-    quiet = {"PassableRoleArns": PASSABLE, "NotifyMode": "off", "RecoverMode": "off"}
+    quiet = {"PassableRoleArns": PASSABLE, "MirrorMode": "off", "NotifyMode": "off", "RecoverMode": "off"}
     parameters = {**quiet, **getattr(request.module, "PARAMETERS", {})}
     with Bundle.start(parameters=parameters, sources=Sources(config=config)) as bundle:
         yield bundle

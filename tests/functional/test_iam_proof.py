@@ -25,6 +25,8 @@ BY_THE_SERVICE = {
     "sqs:GetQueueAttributes": "the event source mapping polls",
 }
 """Granted and never called by our code, with who calls it instead."""
+ELSEWHERE = frozenset({"MirrorRole"})
+"""Roles whose grants test_mirror_iam.py proves, on registries of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,8 @@ def test_every_call_is_granted(rendered: Rendered, asked: dict[str, list[Request
 
 
 def test_every_grant_is_called(rendered: Rendered, asked: dict[str, list[Request]]) -> None:
-    idle = [each for name, role in roles(rendered).items() for each in unused(_ours(role), asked[name])]
+    here = {name: role for name, role in roles(rendered).items() if name not in ELSEWHERE}
+    idle = [each for name, role in here.items() for each in unused(_ours(role), asked[name])]
     assert not idle, "\n".join(idle)
 
 
@@ -80,6 +83,8 @@ def _ours(role: Role) -> Role:
 def test_a_role_without_one_of_its_actions_is_noticed(rendered: Rendered, asked: dict[str, list[Request]]) -> None:
     """The proof can fail: each action, taken away, is missed by some call."""
     for name, role in roles(rendered).items():
+        if name in ELSEWHERE:
+            continue
         for statement, action in _ours(role).grants():
             assert denied(_without(role, statement, action), asked[name]), f"nobody would miss {action} in {name}"
 

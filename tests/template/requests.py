@@ -116,6 +116,12 @@ def _repository(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
     return of
 
 
+def _created(params: Mapping[str, Any], place: Place) -> Requests:
+    yield from _repository("CreateRepository")(params, place)
+    if params.get("tags"):
+        yield from _repository("TagResource")(params, place)
+
+
 def _anything(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
     def of(_params: Mapping[str, Any], _place: Place) -> Requests:
         yield Request(action, "*")
@@ -174,6 +180,11 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("events", "PutEvents"): _entries,
     ("ecr", "BatchGetImage"): _repository("BatchGetImage"),
     ("ecr", "DescribeImages"): _repository("DescribeImages"),
+    ("ecr", "BatchCheckLayerAvailability"): _repository("BatchCheckLayerAvailability"),
+    ("ecr", "BatchDeleteImage"): _repository("BatchDeleteImage"),
+    ("ecr", "CreateRepository"): _created,
+    ("ecr", "PutLifecyclePolicy"): _repository("PutLifecyclePolicy"),
+    ("ecr", "GetAuthorizationToken"): _anything("ecr:GetAuthorizationToken"),
     ("resourcegroupstaggingapi", "GetResources"): _anything("tag:GetResources"),
     ("ecs", "DescribeTaskDefinition"): _anything("ecs:DescribeTaskDefinition"),
     ("ecs", "DescribeServices"): _service("DescribeServices", "services"),

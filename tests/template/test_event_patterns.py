@@ -17,9 +17,9 @@ from tests.template.rendered import ROOT, Rendered
 EVENTS = ROOT / "events"
 SAMPLES = sorted(path.relative_to(EVENTS).with_suffix("").as_posix() for path in EVENTS.glob("*/*.json"))
 MEANT = {
-    "ecr/image-push": "ImageMoved",
-    "ecr/image-push-index": "ImageMoved",
-    "ecr/image-push-media-types": "ImageMoved",
+    "ecr/image-push": "ImageMoved UpstreamPushed",
+    "ecr/image-push-index": "ImageMoved UpstreamPushed",
+    "ecr/image-push-media-types": "ImageMoved UpstreamPushed",
     "ecr/image-restore": "ImageMoved",
     "ecr/pull-through-cache-success": "ImageMoved",
     "ecr/replication-complete": "ImageMoved",
@@ -58,6 +58,9 @@ MEANT = {
     "longshore/deployment-superseded": "NoticeDue",
     "longshore/events-missed": "NoticeDue",
     "longshore/hold-set": "NoticeDue",
+    "longshore/image-mirrored": "NoticeDue",
+    "longshore/mirror-failed": "NoticeDue",
+    "longshore/mirror-reported": "NoticeDue",
     "longshore/crash-loop-opened": "NoticeDue",
     "longshore/crash-loop-opened-family": "NoticeDue",
     "longshore/crash-loop-resolved": "NoticeDue",
@@ -71,7 +74,7 @@ MEANT = {
     "longshore/task-replacement-refused": "NoticeDue",
     "longshore/redeploy-requested": "RedeployRequested",
 }
-"""Every sample that is not named here is meant for no rule of this stack."""
+"""The rules that a sample is meant for. Every sample that is not named here is meant for none of this stack."""
 
 PATTERN_LIMIT = 2048  # characters, of EventBridge
 
@@ -106,18 +109,18 @@ def test_the_meant_samples_exist() -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_matches_its_rule_alone(name: str) -> None:
+def test_a_sample_matches_its_rules_alone(name: str) -> None:
     event = sample(name)
     bus = "longshore" if event.get("source") == "longshore" else "default"
-    assert matching(event, bus=bus) == ([MEANT[name]] if name in MEANT else [])
+    assert matching(event, bus=bus) == MEANT.get(name, "").split()
 
 
 @pytest.mark.parametrize("name", [name for name in MEANT if name.split("/")[0] not in ("longshore", "cloudformation")])
 def test_a_replayed_event_is_followed_only_where_that_is_allowed(name: str) -> None:
     replayed = changed(sample(name), "source", "longshore.replay")
     assert matching(replayed) == []
-    assert matching(replayed, replay=True) == [MEANT[name]]
-    assert matching(sample(name), replay=True) == [MEANT[name]], "replay must not replace the source itself"
+    assert matching(replayed, replay=True) == MEANT[name].split()
+    assert matching(sample(name), replay=True) == MEANT[name].split(), "replay must not replace the source itself"
 
 
 TRAIL = "ecs/cloudtrail-run-task-refused"
@@ -164,6 +167,13 @@ def test_whatever_has_a_meaning_for_people_is_told(kind: Kind) -> None:
     assert ("NoticeDue" in matching(event, bus="longshore")) is (kind in MEANINGS)
     assert matching(event) == [], "our own bus only"
     assert matching(changed(event, "source", "somebody"), bus="longshore") == []
+
+
+def test_only_what_ecr_does_not_tell_is_mirrored_on_by_our_own_word() -> None:
+    event = sample("longshore/image-mirrored")
+    public = changed(event, "detail.downstream", "public.ecr.aws/a1b2c3d4/nginx")
+    assert matching(public, bus="longshore") == ["NoticeDue", "UpstreamMirrored"]
+    assert matching(public) == []
 
 
 def test_what_notify_sends_itself_does_not_come_back_by_the_bus() -> None:

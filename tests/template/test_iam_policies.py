@@ -27,6 +27,7 @@ VARIANTS: list[dict[str, str]] = [
     {"KmsKeyArn": f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1"},
     {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"},
     {"ChannelSecretArns": f"{SECRET},{PARAMETER}", "ChannelTopicArns": TOPIC},
+    {"MirrorSecretArns": f"{SECRET},{PARAMETER}", "MirrorRepositories": "mirror/*"},
     {"KeepLedger": "false", "RolePath": "/team/", "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/edge"},
 ]
 SOMETIMES_WITHOUT_RESOURCE = {

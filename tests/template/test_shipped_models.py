@@ -17,6 +17,8 @@ ADAPTERS = ROOT / "layers/longshore/longshore/aws"
 OF_ADAPTER = {
     "ecs": ("ecs", "resourcegroupstaggingapi"),
     "ecr": ("ecr",),
+    "ecr_downstream": ("ecr",),
+    "ecr_public": ("ecr-public",),
     "bus": ("events",),
     "queue": ("sqs", "scheduler"),
     "table": ("dynamodb",),
@@ -37,6 +39,8 @@ WITHOUT_SHAPES = {
     "clock",
     "errors",
     "ledger",
+    "mirrors",
+    "places",
     "recovery",
     "session",
     "switches",
@@ -45,8 +49,8 @@ WITHOUT_SHAPES = {
     "watched",
 }
 """Modules beside the adapters that name no member of an AWS shape: they go through one of them, or through none."""
-OF_BOTOCORE = {"PaginationConfig", "PageSize", "MaxItems", "Error"}
-"""Arguments of botocore's paginators and a member of its ClientError, which no model has."""
+OF_BOTOCORE = {"PaginationConfig", "PageSize", "MaxItems", "Error", "Code"}
+"""Arguments of botocore's paginators and members of its ClientError, which no model has."""
 OF_DOCUMENTATION = {"SubscriptionsConfirmed", "InvalidParameterValue"}
 """A key of a map and a code of an error, which only the documentation names (SNS: GetTopicAttributes, Publish)."""
 

@@ -15,6 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 from longshore.aws import topic
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
 from longshore.aws.machines import LedgerMachines
+from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
 from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveries
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
@@ -24,7 +25,9 @@ from longshore.aws.watched import LedgerDrains, LedgerRefused, LedgerWatches
 from longshore.decisions import Reason, Verdict
 from longshore.errors import AccessDeniedError, AmbiguousError, ConfigurationError, ThrottledError, UpstreamError
 from longshore.events import Event, Kind, RedeployRequested, SweepDue
-from longshore.images import Repository
+from longshore.images import Endpoint, Repository
+from longshore.mirror.plan import Known, Sighting
+from longshore.mirror.ports import RateLimit, Upload
 from longshore.notices import Severity
 from longshore.notify.failing import reason_of
 from longshore.notify.routes import FALLBACK, Destination, read_routing
@@ -171,10 +174,24 @@ def written() -> list[dict[str, Any]]:
     records.remember(ARN, REPOSITORY, "prod", NOW)
     LedgerSwitches(table, "123456789012", "eu-west-1").count("all", NOW, 1)
     _write_notices(table)
+    _write_mirrors(table)
     _write_recoveries(table)
     _write_troubles(table)
     _write_upkeep(table)
     return recorder.items
+
+
+def _write_mirrors(table: Table) -> None:
+    place, endpoint = ("123456789012", "eu-west-1"), Endpoint("public.ecr.aws", "a1/web")
+    memory = LedgerMemory(table, _Clock(), *place)
+    memory.remember("web", endpoint, Known("v1", A, B, "|all", "x", 2, NOW, NOW, A, "told"))
+    memory.sight("web", {"v1": Sighting(A, NOW)})
+    memory.arrive("web", {"v1": NOW})
+    pulls = LedgerPulls(table, *place)
+    pulls.settle("hub#anonymous", "", RateLimit(100, 50, 21_600), NOW)
+    LedgerLeases(table, *place).take("mirror web", NOW, NOW)
+    LedgerJobs(table, *place).begin("job", [A], NOW)
+    LedgerUploads(table, _Clock(), *place).save("public.ecr.aws", A, Upload("a1/web", "/x", 1, 2, True))
 
 
 def _write_recoveries(table: Table) -> None:

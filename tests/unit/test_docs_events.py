@@ -15,12 +15,15 @@ from jsonschema import Draft202012Validator
 from longshore.aws.bus import Bus
 from longshore.decisions import Reason, Verdict
 from longshore.envelopes import SOURCE
-from longshore.errors import ConfigurationError, UnsupportedError
+from longshore.errors import AccessDeniedError, ConfigurationError, UnsupportedError
 from longshore.events import Event, Kind
+from longshore.mirror.errors import IntegrityError
 from longshore.notify.telling import Teller
 from longshore.ports import Good
 from longshore.workloads import Hold, RolloutStatus
 from longshore_local.patterns import compile_pattern
+from tests.mirrors_world import MirrorWorld
+from tests.mirrors_world import digest as mirrored
 from tests.notify_world import MemoryThreads
 from tests.recover_stories import STORIES as RECOVER_STORIES
 from tests.world import WEB, World, digest, one_service
@@ -47,6 +50,7 @@ def published_kinds() -> set[Kind]:
         *(package / "redeploy").glob("*.py"),
         *(package / "recover").glob("*.py"),
         package / "notify" / "telling.py",
+        package / "mirror" / "telling.py",
     ]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Kind"}
@@ -227,7 +231,49 @@ def misconfigured() -> World:
     return world
 
 
-STORIES: tuple[Callable[[], World | RecoverWorld], ...] = (
+def mirroring(**rules: Any) -> MirrorWorld:
+    world = MirrorWorld(web={"from": "quay.io/org/web", "to": "ecr:web", "every": "1h", **rules})
+    world.upstream().tags.update({"v1": mirrored("one"), "v2": mirrored("two")})
+    world.sweep()
+    return world
+
+
+def mirrored_all() -> MirrorWorld:
+    world = mirroring()
+    world.run()
+    return world
+
+
+def mirrored_in_part() -> MirrorWorld:
+    world = mirroring()
+    world.refuses["v1"] = [IntegrityError("source quay.io/org/web: GET blob: another digest")]
+    world.run()
+    world.upstream().down = AccessDeniedError("source quay.io/org/web: GET tags: 401")
+    world.clock.advance(3600)
+    world.sweep()
+    world.run()
+    return world
+
+
+def mirror_kept() -> MirrorWorld:
+    world = mirroring(on_move="keep")
+    world.run()
+    world.upstream().tags["v1"] = mirrored("another")
+    world.clock.advance(3600)
+    world.sweep()
+    world.run()
+    return world
+
+
+def mirror_observed() -> MirrorWorld:
+    world = MirrorWorld(observe=True, web={"from": "quay.io/org/web", "to": "ecr:web"})
+    world.upstream().tags["v1"] = mirrored("one")
+    world.sweep()
+    world.run()
+    return world
+
+
+STORIES: tuple[Callable[[], World | RecoverWorld | MirrorWorld], ...] = (
     *RECOVER_STORIES,
     planned,
     held,
@@ -248,6 +294,10 @@ STORIES: tuple[Callable[[], World | RecoverWorld], ...] = (
     missed,
     unreachable,
     misconfigured,
+    mirrored_all,
+    mirrored_in_part,
+    mirror_kept,
+    mirror_observed,
 )
 
 
@@ -260,7 +310,7 @@ class _Entries:
         return {}
 
 
-def on_the_bus(world: World | RecoverWorld) -> list[tuple[Kind, dict[str, Any]]]:
+def on_the_bus(world: World | RecoverWorld | MirrorWorld) -> list[tuple[Kind, dict[str, Any]]]:
     """What a rule on the bus would see of all that was announced."""
     entries = _Entries()
     Bus(lambda: entries, "longshore", world.clock).publish(world.publisher.published)
@@ -271,7 +321,7 @@ def on_the_bus(world: World | RecoverWorld) -> list[tuple[Kind, dict[str, Any]]]
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_what_is_announced_holds_the_schema(story: Callable[[], World | RecoverWorld]) -> None:
+def test_what_is_announced_holds_the_schema(story: Callable[[], World | RecoverWorld | MirrorWorld]) -> None:
     told = on_the_bus(story())
     assert told
     assert [(kind.value, found) for kind, detail in told if (found := problems(kind, detail))] == []

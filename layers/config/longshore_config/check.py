@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from longshore_config.document import Document, KeyPath, Problem, dotted, is_confidential, read_document
+from longshore_config.mirroring import mirror_problems
 from longshore_config.retries import retry_problems
 from longshore_config.routing import routing_problems
 
@@ -38,7 +39,7 @@ def check(path: Path) -> list[Problem]:
 def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     """The file's content as plain data, without empty sections, and its problems. Raises OSError for no such file."""
     document = read_document(path.read_bytes())
-    for rules in (_schema_problems, _policy_problems, routing_problems, retry_problems):
+    for rules in (_schema_problems, _policy_problems, mirror_problems, routing_problems, retry_problems):
         if not document.problems:
             document.problems += rules(document)
     if document.problems:

@@ -36,9 +36,18 @@ def compile_config(path: Path) -> dict[str, Any]:
     for profile in config.get("profiles", {}).values():
         for key in DURATIONS & profile.keys():
             profile[key] = seconds(profile[key])
+    for mirror in config.get("mirrors", {}).values():
+        _count_seconds(mirror, "every")
+        _count_seconds(mirror.get("tags", {}), "min_age")
+        _count_seconds(mirror.get("prune", {}), "after")
     if "recover" in config:
         config["recover"] = compiled_retries(config["recover"])
     return config
+
+
+def _count_seconds(members: dict[str, Any], key: str) -> None:
+    if key in members:
+        members[key] = seconds(members[key])
 
 
 def canonical(config: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_LENGTHS = range(1, 257)
 _NAME_LENGTHS = range(2, 257)
 _ECR_HOST = re.compile(
     r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.(?:"
@@ -20,6 +21,9 @@ _ECR_HOST = re.compile(
     re.ASCII,
 )
 _ARTIFACT_TAG = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?|.*\.(?:sig|att|sbom)")
+DOCKER_HUB_API = "registry-1.docker.io"
+"""The host that serves what references call docker.io."""
+_DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry.hub.docker.com", DOCKER_HUB_API})
 _KEEP_PREFIX = "longshore-keep-"
 _IMAGE_CONFIGS = frozenset(
     {"application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"}
@@ -54,14 +58,29 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
+def is_name(text: str) -> bool:
+    """Whether `text` can name a repository in any registry (distribution specification)."""
+    return len(text) in _LENGTHS and _NAME.fullmatch(text) is not None
+
+
 def is_repository_name(text: str) -> bool:
     """Whether `text` can name an ECR repository (2 to 256 characters)."""
-    return len(text) in _NAME_LENGTHS and _NAME.fullmatch(text) is not None
+    return len(text) in _NAME_LENGTHS and is_name(text)
 
 
 def is_artifact_tag(tag: str) -> bool:
     """Whether a tag belongs to a signature, an attestation or an SBOM, or to Longshore itself (redeploy 8.3)."""
     return tag.startswith(_KEEP_PREFIX) or _ARTIFACT_TAG.fullmatch(tag) is not None
+
+
+class Endpoint(NamedTuple):
+    """Where the distribution API serves an image: the host to connect to, and the repository's full name there."""
+
+    host: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.name}"
 
 
 class Repository(NamedTuple):
@@ -117,6 +136,13 @@ class ImageReference:
         match = _ECR_HOST.fullmatch(self.host)
         return Repository(match["account"], match["region"], self.name) if match else None
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Host and repository to ask: Docker Hub's API has a host of its own and keeps official images in library/."""
+        if self.host not in _DOCKER_HUB:
+            return Endpoint(self.host, self.name)
+        return Endpoint(DOCKER_HUB_API, self.name if "/" in self.name else f"library/{self.name}")
+
     def with_tag(self, tag: str) -> ImageReference:
         """The same repository at a tag."""
         return ImageReference(self.host, self.name, tag=tag)
@@ -171,7 +197,7 @@ class Manifest:
             return cls(
                 digest,
                 kind,
-                children={name: str(child["digest"]) for child in children if (name := _platform(child))},
+                children={name: str(child["digest"]) for child in children if (name := platform_name(child))},
                 references=tuple(str(child["digest"]) for child in children),
             )
         config = document.get("config")
@@ -190,7 +216,8 @@ def _guess(document: Mapping[str, Any]) -> str:
     return MANIFESTS[0] if "manifests" in document else MANIFESTS[2]
 
 
-def _platform(child: Mapping[str, Any]) -> str | None:
+def platform_name(child: Mapping[str, Any]) -> str | None:
+    """``linux/arm64`` for an entry of an index; None for one of no or unknown platform, as attestations have."""
     platform = child.get("platform")
     if not isinstance(platform, dict):
         return None

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Settings:
     dead_letters_url: str = ""
     slack_url: str = ""
     loopback: bool = False
+    registries: Mapping[str, str] = field(default_factory=dict)
+    """Other hosts for some registries: the local bundle's, in the place of ECR and of upstreams."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -71,6 +73,7 @@ class Settings:
             dead_letters_url=env.get("LONGSHORE_DEAD_LETTERS_URL", ""),
             slack_url=env.get("LONGSHORE_SLACK_URL", ""),
             loopback=env.get("LONGSHORE_LOOPBACK") == "true",
+            registries=dict(each.split("=", 1) for each in env.get("LONGSHORE_REGISTRIES", "").split(",") if each),
         )
 
 

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from longshore.aws.ecr import EcrRegistry
     from longshore.aws.ecs import EcsServices
+    from longshore.aws.places import Credential
     from longshore.channels.http import Http
     from longshore.events import Event
+    from longshore.mirror.messages import Message as MirrorMessage
+    from longshore.mirror.ports import Side
+    from longshore.mirror.service import Mirrorer
     from longshore.notify.delivery import Delivery
     from longshore.notify.fanout import Ports as NotifyPorts
     from longshore.notify.messages import Message
@@ -45,12 +50,16 @@ if TYPE_CHECKING:
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
+    from longshore.registries.auth import Login
+    from longshore.registries.client import DistributionRegistry
 
 _TELLING: Final = timedelta(seconds=75)
 """One message of notify: 20 s in which steps begin, the longest of them (two requests, twice when the secret has
 rotated, 10 s each), and the ledger."""
 
 _clock: Clock = SystemClock()
+_connections: list[DistributionRegistry] = []
+"""Registries, whose idle connections are closed by `reset`."""
 
 
 def use_clock(clock: Clock) -> None:
@@ -66,6 +75,9 @@ def reset() -> None:
     shared = (settings, table, ecs_services, registry, bus, ports, _secrets, _http)
     for built in (*shared, redeployer, watcher, recoverer, notifier):
         built.cache_clear()
+    mirrorer.cache_clear()
+    while _connections:
+        _connections.pop().close()
 
 
 @cache
@@ -333,6 +345,66 @@ def _delivery(ports: NotifyPorts, teller: Teller, destination: Destination, thre
     from longshore.notify.delivery import delivery
 
     return delivery(ports, teller, destination, thread, waited)
+
+
+def mirroring(logger: Logger, metrics: Metrics, context: LambdaContext) -> Intake[MirrorMessage]:
+    """What takes the messages of mirror's queue, in the time that this invocation has."""
+    from longshore.mirror.messages import Message
+
+    until = _clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    return Intake(Message.parse, lambda each: mirrorer().handle(each, until), _own_queue(), _clock, logger, metrics)
+
+
+@cache
+@uncollected()
+def mirrorer() -> Mirrorer:
+    """The use case of `functions/mirror.py`."""
+    from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
+    from longshore.aws.places import AwsPlaces
+    from longshore.mirror.carrier import PER_SECOND, CopyCarrier
+    from longshore.mirror.reading import Home, read_mirrors
+    from longshore.mirror.service import Mirrorer, Ports
+
+    stack = settings()
+    where = stack.account, stack.region
+    home = Home(*where, "amazonaws.com.cn" if stack.region.startswith("cn-") else "amazonaws.com")
+    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected, lambda arn: _secrets().forget(arn))
+    pace = float("inf") if stack.loopback else PER_SECOND
+    needs = Ports(
+        places=places,
+        memory=LedgerMemory(table(), _clock, *where),
+        pulls=LedgerPulls(table(), *where),
+        leases=LedgerLeases(table(), *where),
+        jobs=LedgerJobs(table(), *where),
+        carrier=CopyCarrier(places, LedgerUploads(table(), _clock, *where), _clock, per_second=pace),
+        postponer=_own_queue(),
+        publisher=bus(),
+        switches=LedgerSwitches(table(), *where),
+        clock=_clock,
+    )
+    mirrors = read_mirrors(load_config(stack.config).get("mirrors") or {}, home)
+    return Mirrorer(needs, mirrors, home.host, observe=stack.mode is Mode.OBSERVE)
+
+
+def _connected(host: str, side: Side, credential: Callable[[], Credential] | None) -> DistributionRegistry:
+    """The registry at a host; in the local bundle the one that stands in for it."""
+    from longshore.addresses import Reach
+    from longshore.registries.connect import Network, connect
+
+    stack = settings()
+    network = Network.of(_clock, reach=Reach(loopback=stack.loopback))
+    logins = (lambda: _login(credential())) if credential else None
+    made = connect(stack.registries.get(host, host), side, network, logins)
+    _connections.append(made)
+    return made
+
+
+def _login(credential: Credential) -> Login:
+    from longshore.registries.auth import Login
+
+    if credential.token and credential.expires is not None:
+        return Login.ecr(credential.token, credential.expires)
+    return Login(credential.username, credential.password)
 
 
 def _channels() -> Callable[[Destination], Channel]:

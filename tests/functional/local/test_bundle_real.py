@@ -22,6 +22,7 @@ def test_the_stack_sweeps_when_it_is_created_and_every_hour(longshore: Bundle) -
     assert {i.error for i in longshore.invocations} == {None}
     swept = [i.function for i in longshore.invocations]
     assert swept.count("RedeployFunction") == 2
+    assert swept.count("MirrorFunction") == 1
     assert swept.count("RecoverFunction") in (12, 13), "every five minutes, and each within a minute of its time"
 
 

@@ -15,7 +15,7 @@ from longshore_local import images
 from longshore_local.blobs import digest_of
 from longshore_local.moto_ecr import EcrSimulator, install
 from longshore_local.registry import ECR_MANNERS, OPEN, SPEC_MANNERS, Auth, Manners, Push, Registry
-from longshore_local.registry_store import MemoryStore
+from longshore_local.registry_memory import MemoryStore
 from longshore_local.timeline import VirtualTimeline
 
 ACCOUNT = "123456789012"
@@ -308,7 +308,8 @@ def test_signed_urls_need_no_credentials_and_take_none(bundle: Bundle) -> None:
 
     assert client.ask("GET", url).data == content
     assert client.ask("GET", url, Range="bytes=0-1").status == 206
-    assert client.ask("HEAD", url).status == 405
+    assert client.ask("HEAD", url).status == 403
+    assert client.ask("PUT", url).status == 405
     assert client.ask("GET", url, Authorization="Basic QVdTOng=").status == 400
     assert client.code("GET", url[:-4] + "0000") == (403, "DENIED")
     bundle.timeline.advance_to(bundle.timeline.now() + timedelta(hours=2))

@@ -14,7 +14,7 @@ from moto import mock_aws
 from longshore_local import images
 from longshore_local.moto_ecr import install
 from longshore_local.registry import ECR_MANNERS, OPEN, SPEC_MANNERS, Auth, Registry
-from longshore_local.registry_store import MemoryStore
+from longshore_local.registry_memory import MemoryStore
 from longshore_local.timeline import VirtualTimeline
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not on the PATH")

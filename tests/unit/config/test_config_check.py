@@ -145,7 +145,7 @@ def test_a_wrong_option_is_named_with_place_and_fix(tmp_path: Path, option: str,
 
 
 STRUCTURE = [
-    ("mirrors: []", "1:1 mirrors: unknown key; known here: channels, profiles, recover, routes"),
+    ("scan: []", "1:1 scan: unknown key; known here: channels, mirrors, profiles, recover, routes"),
     ("profils: {}", "1:1 profils: unknown key; did you mean profiles?"),
     ("- a", "1:1: a list where keys with values is expected"),
     ("profiles: []", "1:1 profiles: a list where keys with values is expected"),

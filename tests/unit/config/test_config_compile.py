@@ -49,8 +49,8 @@ def test_an_empty_section_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_wrong_file_is_not_compiled(tmp_path: Path) -> None:
-    with pytest.raises(InvalidConfigError, match=r"longshore\.yaml:1:1 mirrors: unknown key"):
-        compile_config(write(tmp_path, "mirrors: {}"))
+    with pytest.raises(InvalidConfigError, match=r"longshore\.yaml:1:1 mirror: unknown key"):
+        compile_config(write(tmp_path, "mirror: {}"))
 
 
 def test_the_command_writes_the_file_that_the_functions_read(tmp_path: Path) -> None:

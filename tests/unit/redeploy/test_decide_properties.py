@@ -13,7 +13,7 @@ from longshore.decisions import Decision, Reason, Verdict
 from longshore.redeploy.decide import Approval, Candidate, Circumstances, Current, GateResult, Veto, choose, decide
 from longshore.redeploy.policy import Policy, parse_policy
 from longshore.redeploy.profiles import read_profiles
-from longshore.redeploy.versions import parse_semver
+from longshore.versions import parse_semver
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 PROFILES = read_profiles(

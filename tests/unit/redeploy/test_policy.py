@@ -27,7 +27,7 @@ from longshore.redeploy.policy import (
     parse_policy,
 )
 from longshore.redeploy.profiles import read_profiles
-from longshore.redeploy.versions import Level, parse_calver, parse_range
+from longshore.versions import Level, parse_calver, parse_range
 
 # redeploy 0.1: what ECS and Lambda accept as the value of a tag, less the blanks of other scripts.
 _AWS_TAG_VALUE = re.compile(r"[\w .:/=+@-]{1,256}", re.ASCII)

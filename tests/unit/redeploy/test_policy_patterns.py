@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.redeploy.patterns import PatternError, compile_pattern
+from longshore.patterns import PatternError, compile_pattern
 
 _SOUND = [
     r"^v?\d+\.\d+\.\d+$",

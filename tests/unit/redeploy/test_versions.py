@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from longshore.redeploy.versions import (
+from longshore.versions import (
     Level,
     VersionError,
     magnitude,

@@ -6,7 +6,6 @@ the host: errors are raised `from None`, because urllib3 may spell out the addre
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import time
@@ -20,6 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
+from longshore.addresses import is_loopback, is_public
 from longshore.errors import AmbiguousError, DeliveryError, ThrottledError, UpstreamError
 from longshore.notify.pacing import PATIENCE
 
@@ -31,8 +31,6 @@ RETRY_AFTER: Final = 30.0
 _CONNECT_SECONDS: Final = 3.0
 _CHUNK: Final = 65_536
 _TRY_LATER: Final = frozenset({408, 425})
-_HIDDEN_NETWORKS: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
-"""IPv6 that leads to any IPv4 address: NAT64 (RFC 6052, 8215) and 6to4 (RFC 3056)."""
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -130,7 +128,7 @@ class Http:
             addresses = self._resolve(host, _port(parts))
         except OSError:
             raise UpstreamError(f"{host}: the name cannot be resolved") from None
-        local = self._loopback and all(ipaddress.ip_address(address).is_loopback for address in addresses)
+        local = self._loopback and all(map(is_loopback, addresses))
         if parts.scheme != "https" and not local:
             raise DeliveryError("insecure-url", f"{host}: only https")
         if not local and not all(map(is_public, addresses)):
@@ -164,17 +162,6 @@ class Http:
                 raise AmbiguousError(f"{host}: the answer is too long or too slow")
         response.release_conn()
         return content.decode("utf-8", "replace")
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is in the public internet, also when IPv6 wraps an IPv4 address."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return is_public(str(parsed.ipv4_mapped))
-        if any(parsed in network for network in _HIDDEN_NETWORKS):
-            return False
-    return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved)
 
 
 def _split(url: str) -> SplitResult:

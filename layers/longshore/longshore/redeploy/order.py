@@ -18,7 +18,7 @@ from longshore.redeploy.policy import (
     Retag,
     SemverPolicy,
 )
-from longshore.redeploy.versions import SemverTag, magnitude, parse_semver
+from longshore.versions import SemverTag, magnitude, parse_semver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,13 +15,13 @@ from longshore.decisions import Reason
 from longshore.errors import ConfigurationError
 from longshore.images import is_tag
 from longshore.redeploy.pacing import Pacing
-from longshore.redeploy.versions import CalverPattern, Level, Range, VersionError, parse_calver, parse_range
+from longshore.versions import CalverPattern, Level, Range, VersionError, parse_calver, parse_range
 from longshore.workloads import POLICY_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from longshore.redeploy.patterns import Pattern
+    from longshore.patterns import Pattern
 
 
 LONGEST_POLICY = 256

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from longshore.patterns import Pattern, PatternError, compile_pattern
 from longshore.redeploy.pacing import Pacing, read_pacing
-from longshore.redeploy.patterns import Pattern, PatternError, compile_pattern
 from longshore.redeploy.policy import OnUnknown, Options, PolicyError, Profile, RedeployOn, Retag, Write, parse_policy
 
 _Choice = TypeVar("_Choice", bound=StrEnum)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from longshore.redeploy.patterns import LONGEST_TAG
+from longshore.patterns import LONGEST_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable

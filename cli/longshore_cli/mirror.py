@@ -1,0 +1,186 @@
+"""`longshore mirror copy`: images from any registry to any other, byte for byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from longshore_cli.output import WrongError, json_option, note, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from longshore.images import ImageReference
+    from longshore.mirror.orders import Copy, Item, Referrers
+    from longshore.mirror.report import Report
+    from longshore.registries.client import DistributionRegistry
+
+
+@click.group(short_help="Images from one registry to another.")
+def mirror() -> None:
+    """Copies images between registries, byte for byte."""
+
+
+@mirror.command(short_help="Copies an image, or all tags of a repository.")
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.option("--all-tags", is_flag=True, help="Copy every tag of SRC's repository.")
+@click.option("--platform", "platforms", multiple=True, metavar="P", help="Only this platform, as linux/arm64.")
+@click.option(
+    "--referrers",
+    type=click.Choice(["all", "signatures", "none"]),
+    default="all",
+    show_default=True,
+    help="Which signatures, SBOMs and attestations come along.",
+)
+@click.option("--insecure", is_flag=True, help="Allow HTTP, and HTTPS with any certificate.")
+@json_option
+@click.pass_context
+def copy(
+    context: click.Context,
+    source: str,
+    destination: str,
+    all_tags: bool,
+    platforms: tuple[str, ...],
+    referrers: Referrers,
+    insecure: bool,
+    as_json: bool,
+) -> None:
+    """Copies the image SRC to DST: `registry/name[:tag][@digest]`, Docker Hub without a registry.
+
+    DST without a tag takes SRC's. Nothing is converted: with one --platform the image of that platform takes the place
+    of its index, with several the index is stored as it is, where the registry takes it without the others.
+
+    Ended and begun again, it goes on where it was. Exit 1 when anything could not be copied.
+    """
+    upstream, downstream = _reference(source, "SRC"), _reference(destination, "DST")
+    wanted = _platforms(platforms)
+    if downstream.digest is not None:
+        raise WrongError("DST: a digest is what the bytes make it; name a tag, or nothing")
+    if all_tags and (upstream.tag or upstream.digest or downstream.tag):
+        raise WrongError("--all-tags takes two repositories: leave tag and digest out")
+    report, sides = _run(
+        upstream, downstream, None if all_tags else _item(upstream, downstream), wanted, referrers, insecure
+    )
+    _warn(report, sides)
+    if as_json:
+        write_json(_document(report, *sides))
+    else:
+        _tell(report, *sides)
+    if not report.ok:
+        context.exit(1)
+
+
+def _reference(text: str, name: str) -> ImageReference:
+    from longshore.images import ImageReference
+
+    try:
+        return ImageReference.parse(text.removeprefix("docker://"))
+    except ValueError as error:
+        raise WrongError(f"{name}: {error}") from error
+
+
+def _platforms(texts: Sequence[str]) -> frozenset[str]:
+    from longshore.mirror.trees import normal_platform
+
+    try:
+        return frozenset(normal_platform(text) for text in texts)
+    except ValueError as error:
+        raise WrongError(f"--platform: {error}") from error
+
+
+def _item(source: ImageReference, destination: ImageReference) -> Item:
+    from longshore.mirror.orders import Item
+
+    reference = source.digest or source.tag or "latest"
+    return Item(reference, destination.tag or source.effective_tag)
+
+
+def _run(
+    source: ImageReference,
+    destination: ImageReference,
+    item: Item | None,
+    platforms: frozenset[str],
+    referrers: Referrers,
+    insecure: bool,
+) -> tuple[Report, tuple[DistributionRegistry, DistributionRegistry]]:
+    """All tags without an `item`."""
+    from longshore.mirror.copier import all_tags
+    from longshore.mirror.orders import Copy
+    from longshore_cli.copy_progress import watcher
+    from longshore_cli.registry_sides import registry
+
+    upstream = registry(source.endpoint.host, "source", insecure=insecure)
+    downstream = registry(destination.endpoint.host, "destination", insecure=insecure)
+    try:
+        names = source.endpoint.name, destination.endpoint.name
+        order = Copy(*names, (item,) if item else (), platforms, referrers)
+        if item is None:
+            order = all_tags(upstream, order)
+        with watcher() as progress:
+            report = _copied(upstream, downstream, order, progress)
+    finally:
+        upstream.close()
+        downstream.close()
+    return report, (upstream, downstream)
+
+
+def _copied(source: DistributionRegistry, destination: DistributionRegistry, order: Copy, progress: Any) -> Report:
+    from longshore.aws.clock import SystemClock
+    from longshore.images import ImageReference
+    from longshore.mirror.copier import Copier
+    from longshore.mirror.limits import Pace
+    from longshore_cli.registry_logins import ECR_PUBLIC
+    from longshore_cli.registry_sides import LONGEST_WAIT
+    from longshore_cli.upload_files import UploadFiles
+
+    clock = SystemClock()
+    sibling = order.source if source.host == destination.host else None
+    copier = Copier(source, destination, clock, ledger=UploadFiles.default(), progress=progress)
+    copier.siblings = lambda digest: sibling
+    copier.longest_wait = LONGEST_WAIT
+    if destination.host == ECR_PUBLIC:
+        copier.before_finish = Pace(_ECR_PUTS, clock).wait
+    if destination.host == ECR_PUBLIC or ImageReference(destination.host, "any").repository:
+        copier.before_put = Pace(_ECR_PUTS, clock).wait
+    return copier.run(order)
+
+
+_ECR_PUTS = 10.0
+"""Manifests a second that ECR and ECR Public take by default, and ECR Public's layers (mirror 3)."""
+
+
+def _warn(report: Report, sides: Sequence[DistributionRegistry]) -> None:
+    for failure in report.failures:
+        note(f"Error: {failure}")
+    for layer in report.foreign:
+        note(f"Left where it is: foreign layer {layer.digest} {' '.join(layer.urls)}".rstrip())
+    for side in sides:
+        for text in side.warnings:
+            note(f"{side.host} says: {text}")
+
+
+def _document(report: Report, source: DistributionRegistry, destination: DistributionRegistry) -> dict[str, Any]:
+    def counts(of: Any) -> dict[str, int]:
+        return {"manifests": of.manifests, "blobs": of.blobs, "bytes": of.bytes}
+
+    return {
+        "copied": counts(report.sent),
+        "skipped": counts(report.skipped),
+        "mounted": report.mounted,
+        "requests": {"source": source.usage.total, "destination": destination.usage.total},
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _tell(report: Report, source: DistributionRegistry, destination: DistributionRegistry) -> None:
+    from longshore_cli.copy_progress import size_text
+
+    sent = report.sent
+    click.echo(
+        f"{len(report.copied)} copied, {len(report.in_sync)} in sync, {len(report.failures)} failed: "
+        f"{sent.manifests} manifests and {sent.blobs} blobs ({size_text(sent.bytes)}), {report.mounted} mounted, "
+        f"{report.skipped.blobs} there already; {source.usage.total} + {destination.usage.total} requests "
+        f"in {report.seconds:.1f} s"
+    )

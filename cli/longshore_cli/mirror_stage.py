@@ -1,0 +1,205 @@
+"""What `longshore mirror plan` and `run` stand on: the mirrors of longshore.yaml, their registries, and a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from longshore.addresses import Reach
+from longshore.aws.clock import SystemClock
+from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls
+from longshore.aws.places import AwsPlaces, Credential
+from longshore.aws.secrets import SecretStore
+from longshore.aws.switches import LedgerSwitches
+from longshore.aws.table import Table
+from longshore.errors import ConfigurationError
+from longshore.mirror.carrier import CopyCarrier
+from longshore.mirror.messages import Message, MirrorDue, message
+from longshore.mirror.reading import Home, read_mirrors
+from longshore.mirror.service import Mirrorer, Ports
+from longshore.mirror.survey import Survey, Surveyor, whose
+from longshore.registries.auth import Login
+from longshore.registries.connect import Network, connect
+from longshore_cli.config import DEFAULT
+from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryMirrors, MemoryPulls
+from longshore_cli.output import WrongError
+from longshore_cli.registry_logins import logins_for
+from longshore_cli.registry_sides import LONGEST_WAIT, registry
+from longshore_cli.upload_files import UploadFiles
+
+if TYPE_CHECKING:
+    from longshore.events import Announcement
+    from longshore.mirror.ports import Registry, Side
+    from longshore.mirror.rules import Mirror
+    from longshore.outcomes import Outcome
+    from longshore_cli.account import Stack
+
+_PER_SECOND = 10.0
+"""What ECR takes of an account."""
+_LONG = timedelta(days=1)
+"""A terminal has no deadline."""
+
+
+def mirrors_of(file: Path | None, names: Sequence[str]) -> tuple[dict[str, Mirror], Home]:
+    """The mirrors of a configuration file, all or those named, and whose registry `ecr:` is.
+
+    Raises WrongError with every problem of the file, or for a name that it does not have.
+    """
+    from longshore_config.compile import InvalidConfigError, compile_config
+
+    path = file or DEFAULT
+    try:
+        raw = compile_config(path).get("mirrors") or {}
+    except InvalidConfigError as error:
+        raise WrongError(str(error)) from error
+    except OSError as error:
+        raise WrongError(f"{path}: {error.strerror or error}") from error
+    unknown = [name for name in names if name not in raw]
+    if unknown:
+        raise WrongError(f"{path}: there is no mirror {unknown[0]!r}; known here: {', '.join(sorted(raw)) or 'none'}")
+    home = _home(raw)
+    mirrors = read_mirrors(raw, home)
+    return {name: mirror for name, mirror in mirrors.items() if not names or name in names}, home
+
+
+def _home(raw: Mapping[str, Any]) -> Home:
+    """Whose registry ``ecr:NAME`` is; AWS is asked only where a mirror says so."""
+    if "ecr:" not in str(raw):
+        return Home()
+    from longshore_cli.account import Account
+
+    account = Account()
+    domain = "amazonaws.com.cn" if account.partition == "aws-cn" else "amazonaws.com"
+    return Home(account.id, account.region, domain)
+
+
+def uses_aws(mirrors: Mapping[str, Mirror]) -> bool:
+    """Whether a mirror reads from or writes to ECR: then there may be a stack whose ledger knows more."""
+    return any(each.creatable for mirror in mirrors.values() for each in mirror.downstreams)
+
+
+class Stage:
+    """The registries as the user reaches them, and the stack's ledger where it can be seen."""
+
+    def __init__(self, mirrors: Mapping[str, Mirror], stack: Stack | None, place: Home, *, insecure: bool) -> None:
+        self.mirrors = mirrors
+        self.clock = SystemClock()
+        self._insecure = insecure
+        self._session = boto3.session.Session()
+        self._secrets = SecretStore(self._client, self.clock)
+        self._connected: list[Registry] = []
+        self.places = AwsPlaces(self._client, self._secrets.get, self._connect, self._secrets.forget)
+        self._table = Table(self._client("dynamodb", place.region), stack.ledger) if stack else None
+        self._place = (place.account, place.region)
+
+    def _client(self, service: str, region: str) -> Any:
+        return self._session.client(service, region_name=region)
+
+    def _connect(self, host: str, side: Side, login: Callable[[], Credential] | None) -> Registry:
+        """What `docker login` knows goes first, then what the mirror says."""
+        made = registry(host, side, insecure=self._insecure)
+        if login is not None and logins_for(host) is None:
+            network = Network.of(self.clock, reach=Reach(private=frozenset({host})), longest_wait=LONGEST_WAIT)
+            made = connect(host, side, network, lambda: login_of(login()))
+        self._connected.append(made)
+        return made
+
+    def close(self) -> None:
+        """Closes connections."""
+        for each in self._connected:
+            each.close()
+
+    def requests(self) -> int:
+        """How many were made so far."""
+        return sum(each.usage.total for each in self._connected)
+
+    def survey(self, mirror: Mirror) -> Survey:
+        """What a mirror would do; nothing is written anywhere."""
+        memory, pulls = MemoryMirrors(), MemoryPulls()
+        if self._table is not None:
+            ledger = LedgerMemory(self._table, self.clock, *self._place)
+            for endpoint, tags in ledger.known(mirror.name).items():
+                for known in tags.values():
+                    memory.remember(mirror.name, endpoint, known)
+            memory.sight(mirror.name, ledger.sightings(mirror.name))
+            memory.arrive(mirror.name, ledger.arrivals(mirror.name))
+            pulls.budgets[whose(mirror)] = LedgerPulls(self._table, *self._place).budget(whose(mirror))
+        return Surveyor(self.places, memory, pulls, self.clock).look(mirror)
+
+    def run(self, mirror: Mirror) -> Iterator[Outcome]:
+        """Does what is due now, as the function would, and answers what came of it; what waits is left to later."""
+        queue = _Queue(self.clock.now)
+        queue.postpone(message(MirrorDue(mirror.name), "command", self.clock.now()), self.clock.now())
+        service = Mirrorer(self._ports(queue), {mirror.name: mirror}, "")
+        while (body := queue.receive()) is not None:
+            yield from service.handle(Message.parse(body), self.clock.now() + _LONG)
+
+    def _ports(self, queue: _Queue) -> Ports:
+        carrier = CopyCarrier(self.places, UploadFiles.default(), self.clock, per_second=_PER_SECOND, whole=True)
+        others: dict[str, Any] = {"places": self.places, "carrier": carrier, "postponer": queue, "publisher": _Nobody()}
+        stores: dict[str, Any] = {
+            "memory": MemoryMirrors(),
+            "pulls": MemoryPulls(),
+            "leases": MemoryLeases(),
+            "jobs": MemoryJobs(),
+            "switches": _NoSwitches(),
+        }
+        if self._table is not None:
+            table, place = self._table, self._place
+            stores = {
+                "memory": LedgerMemory(table, self.clock, *place),
+                "pulls": LedgerPulls(table, *place),
+                "leases": LedgerLeases(table, *place),
+                "jobs": LedgerJobs(table, *place),
+                "switches": LedgerSwitches(table, *place),
+            }
+        return Ports(clock=self.clock, **others, **stores)
+
+
+def login_of(credential: Credential) -> Login:
+    """As the registries' client takes it."""
+    if credential.token and credential.expires is not None:
+        return Login.ecr(credential.token, credential.expires)
+    if not credential.username:
+        raise ConfigurationError("secret", "has no username", 'write {"username": "...", "password": "..."}')
+    return Login(credential.username, credential.password)
+
+
+class _Queue:
+    """Messages to oneself that are due at once; those for later are left out."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._waiting: list[Mapping[str, Any]] = []
+
+    def postpone(self, body: Mapping[str, Any], until: datetime) -> None:
+        """See `ports.Postponer`."""
+        if until <= self._now():
+            self._waiting.append(body)
+
+    def receive(self) -> Mapping[str, Any] | None:
+        """The next one."""
+        return self._waiting.pop(0) if self._waiting else None
+
+
+class _Nobody:
+    """A publisher for a terminal: who runs the command reads what came of it."""
+
+    def publish(self, announcements: Sequence[Announcement]) -> None:
+        """See `ports.Publisher`."""
+
+
+class _NoSwitches:
+    """Without a ledger nothing is paused."""
+
+    def paused(self) -> str | None:
+        """See `ports.Switches`."""
+        return None
+
+    def count(self, counter: str, at: datetime, limit: int) -> bool:
+        """See `ports.Switches`."""
+        return True

@@ -1,0 +1,202 @@
+"""Carries an order out within an invocation: the copy engine, in its time, at ECR's pace, not too much at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+from longshore.mirror.copier import Copier
+from longshore.mirror.limits import Deadline, Pace, Retries
+from longshore.mirror.orders import Bounds, Copy, Item
+from longshore.mirror.prefetch import Reading
+from longshore.mirror.report import Report, Silence
+from longshore.mirror.uploads import BlobError, Sender
+
+if TYPE_CHECKING:
+    from longshore.errors import LongshoreError
+    from longshore.images import Digest
+    from longshore.manifests import Descriptor
+    from longshore.mirror.ports import Holdings, RateLimit, Registry, UploadLedger
+    from longshore.mirror.rules import Downstream, Mirror
+    from longshore.mirror.stores import Places
+    from longshore.ports import Clock
+
+GIB: Final = 1024**3
+_LARGE_BYTES: Final = GIB
+_LARGE_COUNT: Final = 60
+PER_SECOND: Final = 2.0
+"""ECR takes 10 manifests a second of an account (PutImage), ECR Public also ends no more than 10 uploads in one
+(CompleteLayerUpload; mirror 3), and up to five invocations share them."""
+
+
+class TooLargeError(Exception):
+    """More is missing downstream than one invocation should send: `blobs` go ahead, by others."""
+
+    def __init__(self, blobs: Sequence[Descriptor]) -> None:
+        super().__init__(f"{len(blobs)} blobs, {sum(blob.size for blob in blobs)} bytes")
+        self.blobs = tuple(blobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Blobs that are downstream now, what kept the others away, and what upstream said of its pulls."""
+
+    there: tuple[Digest, ...]
+    failed: tuple[tuple[Descriptor, LongshoreError], ...] = ()
+    progressed: bool = False
+    """As in `Report`."""
+
+
+class Carrier(Protocol):
+    """What carries orders out; see `CopyCarrier`."""
+
+    def copy(
+        self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
+    ) -> Report:
+        """Copies until a deadline. Raises TooLargeError before anything is sent, unless it is to be done `whole`."""
+        ...
+
+    def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
+        """Sends blobs alone, the largest first."""
+        ...
+
+    def rate(self, mirror: Mirror) -> RateLimit | None:
+        """What upstream said of its pulls last."""
+        ...
+
+    def stored(self, mirror: Mirror, downstream: Downstream, tag: str) -> Digest:
+        """What a tag holds downstream now; empty for nothing."""
+        ...
+
+
+class _Scale(Silence):
+    """Stops a run that is too large, when its blobs are known and none is sent yet."""
+
+    def __init__(self, holdings: Holdings | None, repository: str) -> None:
+        self._holdings = holdings
+        self._repository = repository
+
+    def planned(self, blobs: Sequence[Descriptor]) -> None:
+        """Raises TooLargeError."""
+        if not _is_large(blobs):
+            return
+        found = self._holdings.blobs(self._repository, [blob.digest for blob in blobs]) if self._holdings else None
+        missing = [blob for blob in blobs if blob.digest not in (found or ())]
+        if _is_large(missing):
+            raise TooLargeError(missing)
+
+
+def _is_large(blobs: Sequence[Descriptor]) -> bool:
+    return len(blobs) > _LARGE_COUNT or sum(blob.size for blob in blobs) > _LARGE_BYTES
+
+
+class CopyCarrier:
+    """The engine on the registries of `Places`."""
+
+    def __init__(
+        self,
+        places: Places,
+        uploads: UploadLedger,
+        clock: Clock,
+        bounds: Bounds | None = None,
+        *,
+        per_second: float = PER_SECOND,
+        whole: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`per_second` is how many manifests go into ECR, and how many uploads end in ECR Public: each of both.
+
+        `whole`: nothing is too large, as at a terminal, which has no deadline.
+        """
+        self._places = places
+        self._uploads = uploads
+        self._clock = clock
+        self._bounds = bounds or Bounds()
+        self._whole = whole
+        self._put_seconds = 1 / per_second
+        self._put = Pace(per_second, clock, sleep).wait
+        self._finish = Pace(per_second, clock, sleep).wait
+
+    def copy(
+        self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
+    ) -> Report:
+        """See the port."""
+        holdings, source = self._places.holdings(downstream), self._places.source(mirror)
+        copier = Copier(
+            source,
+            self._places.destination(mirror, downstream),
+            self._clock,
+            bounds=self._bounds,
+            deadline=Deadline(self._clock, until),
+            ledger=self._uploads,
+            holdings=holdings,
+            before_put=self._put if downstream.creatable else _at_once,
+            put_seconds=self._put_seconds if downstream.creatable else 0.0,
+            before_finish=self._finish if downstream.is_public else _at_once,
+            progress=Silence() if whole or self._whole else _Scale(holdings, downstream.endpoint.name),
+        )
+        order = Copy(
+            mirror.upstream.name, downstream.endpoint.name, tuple(items), frozenset(mirror.platforms), mirror.referrers
+        )
+        before = _pulls(source)
+        report = copier.run(order)
+        return replace(report, pulls=_pulls(source) - before)
+
+    def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
+        """See the port."""
+        deadline = Deadline(self._clock, until)
+        kept: list[bool] = []
+        sender = Sender(
+            Reading(self._places.source(mirror), mirror.upstream.name, self._bounds),
+            self._places.destination(mirror, downstream),
+            downstream.endpoint.name,
+            self._bounds,
+            deadline,
+            self._clock,
+            lambda: Retries(self._bounds.tries),
+            self._uploads,
+            before_finish=self._finish if downstream.is_public else _at_once,
+            kept=lambda: kept.append(True),
+        )
+        there: list[Digest] = []
+        failed: list[tuple[Descriptor, LongshoreError]] = []
+        for blob in sorted(blobs, key=lambda each: -each.size):
+            try:
+                sender.place(blob, look=True)
+                there.append(blob.digest)
+            except BlobError as error:
+                failed.append((blob, error.error))
+        return Sent(tuple(there), tuple(failed), bool(there or kept))
+
+    def rate(self, mirror: Mirror) -> RateLimit | None:
+        """See the port."""
+        return self._places.source(mirror).rate
+
+    def stored(self, mirror: Mirror, downstream: Downstream, tag: str) -> Digest:
+        """See the port."""
+        head = self._places.destination(mirror, downstream).head(downstream.endpoint.name, tag)
+        return head.digest if head else ""
+
+
+def _pulls(source: Registry) -> int:
+    return source.usage.requests.get("GET manifest", 0)
+
+
+def _at_once() -> None:
+    """A registry without a known limit."""
+
+
+def packs(blobs: Sequence[Descriptor], most_bytes: int = 256 * 1024**2, most: int = 50) -> list[list[Descriptor]]:
+    """Blobs in parcels for one message each: large ones alone, small ones together (mirror 7.10)."""
+    found: list[list[Descriptor]] = []
+    size = 0
+    for blob in sorted(blobs, key=lambda each: (-each.size, each.digest)):
+        if not found or size + blob.size > most_bytes or len(found[-1]) >= most:
+            found.append([])
+            size = 0
+        found[-1].append(blob)
+        size += blob.size
+    return found

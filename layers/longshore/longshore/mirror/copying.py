@@ -1,0 +1,360 @@
+"""Carrying out what was planned: within an invocation where it fits, by others where it does not (mirror 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from longshore.errors import LongshoreError, PermanentError, ThrottledError, TransientError
+from longshore.mirror import telling
+from longshore.mirror.budget import Promise
+from longshore.mirror.carrier import Sent, TooLargeError, packs
+from longshore.mirror.errors import ImmutableTagError, PutOffError, RepositoryGoneError, UnfinishedError
+from longshore.mirror.messages import BlobsDue, CopyDue, Wanted, message, waiting
+from longshore.mirror.orders import Item
+from longshore.mirror.plan import Known
+from longshore.mirror.reasons import Reason
+from longshore.mirror.report import Failure
+from longshore.mirror.survey import whose
+from longshore.mirror.troubles import COPY
+
+if TYPE_CHECKING:
+    from longshore.images import Digest
+    from longshore.manifests import Descriptor
+    from longshore.mirror.report import Report
+    from longshore.mirror.rules import Downstream, Mirror
+    from longshore.mirror.service import Ports
+    from longshore.mirror.telling import Teller
+    from longshore.mirror.troubles import Troubles
+    from longshore.outcomes import Outcome
+
+_BUSY: Final = timedelta(minutes=1)
+_LEASE_MARGIN: Final = timedelta(minutes=1)
+_PROMISED: Final = timedelta(hours=1)
+"""Manifests are read first: pulls that are promised are made by then, however long the blobs take."""
+_MOST_TRIES: Final = 5
+_MOST_FANNED: Final = 2
+_FIRST_WAIT: Final = timedelta(minutes=1)
+_ENOUGH: Final = timedelta(minutes=2)
+"""What is left of an invocation in which more is begun."""
+CHUNK: Final = 25
+"""Tags that are copied at once: so many share their blobs, and an invocation that dies repeats no more."""
+
+
+class Copying:
+    """Orders of tags, and of blobs that go ahead of them."""
+
+    def __init__(self, ports: Ports, teller: Teller, troubles: Troubles) -> None:
+        self._ports = ports
+        self._teller = teller
+        self._troubles = troubles
+
+    def copy(self, correlation: str, mirror: Mirror, order: CopyDue, until: datetime) -> list[Outcome]:
+        """Copies tags to one downstream; what is left of it goes on in later messages."""
+        downstream = _downstream(mirror, order)
+        if downstream is None:
+            return []  # taken out of the configuration since
+        now = self._ports.clock.now()
+        lease = self._ports.leases.take(f"copy {downstream.endpoint}", now, until + _LEASE_MARGIN)
+        if lease is None:
+            self._later(correlation, order, now + _BUSY)
+            return [telling.put_off(correlation, mirror, "busy", now + _BUSY, len(order.wanted))]
+        try:
+            return self._in_parts(correlation, mirror, downstream, self._current(mirror, downstream, order), until)
+        finally:
+            self._ports.leases.release(lease)
+
+    def _in_parts(
+        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
+    ) -> list[Outcome]:
+        """A few tags at a time, while there is time; what is left goes on in another invocation.
+
+        What no part can be copied for ends it: it is told once, and the next look at the mirror tries again.
+        """
+        outcomes: list[Outcome] = []
+        for start in range(0, len(order.wanted), CHUNK):
+            now = self._ports.clock.now()
+            if start and now + _ENOUGH > until:
+                late = replace(order, wanted=order.wanted[start:])
+                self._later(correlation, late, now)
+                return [*outcomes, telling.put_off(correlation, mirror, "unfinished", now, len(late.wanted))]
+            part = replace(order, wanted=order.wanted[start : start + CHUNK])
+            try:
+                outcomes += self._copied(correlation, mirror, downstream, part, until)
+            except PermanentError as error:
+                return outcomes + self._troubles.tell(correlation, mirror, downstream, COPY, error)
+        return outcomes
+
+    def _current(self, mirror: Mirror, downstream: Downstream, order: CopyDue) -> CopyDue:
+        """Without what was copied since the order was given: an old order must not bring an old image back."""
+        known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {})
+
+        def is_current(each: Wanted) -> bool:
+            copied = known.get(each.tag, Known(each.tag)).copied
+            return copied is None or copied <= order.planned
+
+        return replace(order, wanted=tuple(each for each in order.wanted if is_current(each)))
+
+    def _copied(
+        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
+    ) -> list[Outcome]:
+        now = self._ports.clock.now()
+        outcomes: list[Outcome] = []
+        promise = Promise(f"{downstream.endpoint} {now.isoformat()}", 0, min(until + _LEASE_MARGIN, now + _PROMISED))
+        try:
+            order, outcomes = self._affordable(correlation, mirror, order, promise)
+            if not order.wanted:
+                return outcomes
+            report = self._run(mirror, downstream, order, until)
+        except TooLargeError as error:
+            return outcomes + self._fan_out(correlation, mirror, order, error.blobs)
+        finally:
+            if order.wanted:
+                rate = self._ports.carrier.rate(mirror)
+                self._ports.pulls.settle(whose(mirror), promise.token, rate, self._ports.clock.now())
+        return outcomes + self._concluded(correlation, mirror, downstream, order, report)
+
+    def _affordable(
+        self, correlation: str, mirror: Mirror, order: CopyDue, promise: Promise
+    ) -> tuple[CopyDue, list[Outcome]]:
+        """What upstream's pulls allow, promised; the rest waits until there are more."""
+        now = self._ports.clock.now()
+        for place, each in enumerate(order.wanted):
+            more = promise._replace(pulls=each.pulls)
+            if self._ports.pulls.reserve(whose(mirror), more, now, mirror.keep_pulls) is None:
+                until = self._ports.pulls.budget(whose(mirror)).refills(now)
+                late = replace(order, wanted=order.wanted[place:])
+                self._later(correlation, late, until)
+                waits = telling.put_off(correlation, mirror, "budget", until, len(late.wanted))
+                return replace(order, wanted=order.wanted[:place]), [waits]
+        return order, []
+
+    def _run(self, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime) -> Report:
+        """The engine; once more when the repository was missing and has been created."""
+        items = [Item(each.digest, each.tag) for each in order.wanted]
+        whole = order.fanned >= _MOST_FANNED
+        creatable = downstream.creatable and mirror.template.create
+        if creatable and all(each.reason == "new" for each in order.wanted):
+            self._ports.places.create(mirror, downstream)
+        report = self._ports.carrier.copy(mirror, downstream, items, until, whole=whole)
+        gone = any(isinstance(f.error, RepositoryGoneError) and f.side == "destination" for f in report.failures)
+        if gone and creatable and self._ports.places.create(mirror, downstream):
+            return self._ports.carrier.copy(mirror, downstream, items, until, whole=whole)
+        return report
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    def _concluded(
+        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, report: Report
+    ) -> list[Outcome]:
+        """Each tag by itself: what is downstream is remembered, what failed is told, or tried again."""
+        failures = _by_tag(order, report)
+        known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {})
+        outcomes: list[Outcome] = []
+        again: list[tuple[Wanted, LongshoreError]] = []
+        self._troubles.over(mirror, downstream, COPY, known)
+        pulled = _pulled(order, report)
+        for each in order.wanted:
+            before, failure = known.get(each.tag, Known(each.tag)), failures.get(each.tag)
+            stored = self._stored(mirror, downstream, each) if failure is None else failure
+            if isinstance(stored, str):
+                cost = max(each.pulls, pulled.get(each.digest, 0))
+                outcomes += self._done(correlation, mirror, downstream, each, cost, stored)
+                continue
+            failure = stored
+            if _is_worth_another(failure.error, order, report):
+                again.append((each, failure.error))
+            else:
+                outcomes += self._gave_up(correlation, mirror, downstream, each, before, failure)
+        if again:
+            outcomes += self._once_more(correlation, mirror, order, again, report)
+        return outcomes
+
+    def _stored(self, mirror: Mirror, downstream: Downstream, wanted: Wanted) -> Digest | Failure:
+        """What a tag holds downstream now, or why it cannot be known."""
+        if len(mirror.platforms) != 1:
+            return wanted.digest
+        try:  # an image took the place of its index
+            return self._ports.carrier.stored(mirror, downstream, wanted.tag)
+        except LongshoreError as error:
+            return Failure(Item(wanted.digest, wanted.tag), error, "destination")
+
+    def _done(
+        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, pulls: int, stored: Digest
+    ) -> list[Outcome]:
+        outcome = telling.mirrored(correlation, mirror, downstream, wanted, stored)
+        self._teller.tell([outcome])
+        known = Known(
+            tag=wanted.tag,
+            source=wanted.digest,
+            stored=stored,
+            terms=mirror.terms,
+            referrers=wanted.referrers,
+            pulls=pulls,
+            copied=self._ports.clock.now(),
+        )
+        self._ports.memory.remember(mirror.name, downstream.endpoint, known)
+        return [outcome]
+
+    def _gave_up(
+        self,
+        correlation: str,
+        mirror: Mirror,
+        downstream: Downstream,
+        wanted: Wanted,
+        before: Known,
+        failure: Failure,
+    ) -> list[Outcome]:
+        """Told once for the same image and error; the next look at the mirror tries again, unless it is refused."""
+        outcome = telling.failed(correlation, mirror, downstream, wanted.tag, failure)
+        immutable = isinstance(failure.error, ImmutableTagError)  # the next look holds the tag: that is no news
+        told = f"{Reason.IMMUTABLE.value if immutable else type(failure.error).__name__} {wanted.digest}"
+        if before.told == told:
+            return [replace(outcome, kind=None)]
+        self._teller.tell([outcome])
+        refused = wanted.digest if immutable else before.refused
+        self._ports.memory.remember(mirror.name, downstream.endpoint, replace(before, told=told, refused=refused))
+        return [outcome]
+
+    def _once_more(
+        self,
+        correlation: str,
+        mirror: Mirror,
+        order: CopyDue,
+        again: Sequence[tuple[Wanted, LongshoreError]],
+        report: Report,
+    ) -> list[Outcome]:
+        """At once while each run comes further; else it was a try."""
+        now = self._ports.clock.now()
+        wanted, errors = tuple(each for each, _ in again), [error for _, error in again]
+        if report.progressed and all(isinstance(error, UnfinishedError) for error in errors):
+            self._later(correlation, replace(order, wanted=wanted), now)
+            return [telling.put_off(correlation, mirror, "unfinished", now, len(wanted))]
+        until = now + _FIRST_WAIT * 2**order.tries
+        until = max([until, *(_until(error, now) for error in errors)])
+        self._later(correlation, order.again(wanted), until)
+        return [telling.put_off(correlation, mirror, "failed", until, len(wanted))]
+
+    def _later(self, correlation: str, work: CopyDue | BlobsDue, until: datetime) -> None:
+        now = self._ports.clock.now()
+        body = message(work, correlation, now)
+        self._ports.postponer.postpone(waiting(body, until) if until > now else body, until)
+
+    # -- blobs that go ahead -----------------------------------------------------------------------------------------
+
+    def _fan_out(self, correlation: str, mirror: Mirror, order: CopyDue, blobs: Sequence[Descriptor]) -> list[Outcome]:
+        """Every parcel of blobs has an invocation of its own; who sends the last one has the manifests stored."""
+        now = self._ports.clock.now()
+        then = replace(order, fanned=order.fanned + 1)
+        job = _job(then, blobs)
+        self._ports.jobs.begin(job, [blob.digest for blob in blobs], now)
+        parcels = packs(blobs)
+        for parcel in parcels:
+            self._later(correlation, BlobsDue(job, tuple(parcel), then), now)
+        return [telling.put_off(correlation, mirror, "fanned-out", now, len(parcels))]
+
+    def send(self, correlation: str, mirror: Mirror, work: BlobsDue, until: datetime) -> list[Outcome]:
+        """Sends a parcel. What will not arrive so is left to the copy, which tells whom it concerns."""
+        downstream, now = _downstream(mirror, work.then), self._ports.clock.now()
+        if downstream is None:
+            return []
+        lease = self._ports.leases.take(f"blob {downstream.endpoint}@{work.blobs[0].digest}", now, until)
+        if lease is None:
+            self._later(correlation, work, now + _BUSY)
+            return [telling.put_off(correlation, mirror, "busy", now + _BUSY)]
+        try:
+            sent = self._sent(mirror, downstream, work, until)
+            over = {blob.digest: error for blob, error in sent.failed}
+            tried = work if sent.progressed else replace(work, tries=work.tries + 1)
+            stuck = tried.tries > _MOST_TRIES
+            left = [b for b in work.blobs if _is_late(over.get(b.digest), stuck=stuck)]
+            settled = [b.digest for b in work.blobs if b not in left]
+            self._arrived(correlation, work, settled)
+            return self._rest(correlation, mirror, replace(tried, blobs=tuple(left)), [over[b.digest] for b in left])
+        finally:
+            self._ports.leases.release(lease)
+
+    def _sent(self, mirror: Mirror, downstream: Downstream, work: BlobsDue, until: datetime) -> Sent:
+        try:
+            return self._ports.carrier.send(mirror, downstream, work.blobs, until)
+        except PermanentError as error:
+            return Sent((), tuple((blob, error) for blob in work.blobs))
+
+    def _arrived(self, correlation: str, work: BlobsDue, blobs: Sequence[Digest]) -> None:
+        left = self._ports.jobs.arrived(work.job, blobs)
+        if left == 0:
+            self._later(correlation, work.then, self._ports.clock.now())
+            self._ports.jobs.end(work.job)
+
+    def _rest(
+        self, correlation: str, mirror: Mirror, work: BlobsDue, errors: Sequence[LongshoreError]
+    ) -> list[Outcome]:
+        """What the deadline cut off goes on at once; anything else is tried again by the queue, and dead-lettered."""
+        now = self._ports.clock.now()
+        if not work.blobs:
+            return []
+        waits = [_until(error, now) for error in errors]
+        hard = [e for e in errors if not isinstance(e, UnfinishedError | ThrottledError)]
+        if hard:
+            raise hard[0]
+        until = max([*waits, now + _FIRST_WAIT * 2 ** (work.tries - 1) if work.tries else now])
+        self._later(correlation, work, until)
+        return [telling.put_off(correlation, mirror, "unfinished", until, len(work.blobs))]
+
+
+def _downstream(mirror: Mirror, order: CopyDue) -> Downstream | None:
+    return next((each for each in mirror.downstreams if each.endpoint == order.downstream), None)
+
+
+def _by_tag(order: CopyDue, report: Report) -> dict[str, Failure]:
+    """The failure of each tag; what failed of a referrer counts for the tags whose image it refers to, else for all."""
+    found: dict[str, Failure] = {}
+    tags = [each.tag for each in order.wanted]
+    for failure in report.failures:
+        if failure.item.tag in tags:
+            found[failure.item.tag] = failure
+            continue
+        for tag in [each.tag for each in failure.subjects if each.tag] or tags:
+            found.setdefault(tag, failure)
+    return found
+
+
+def _pulled(order: CopyDue, report: Report) -> dict[Digest, int]:
+    """What each image has cost: of what all of them did, its share; nothing if not all was read."""
+    if report.pulls is None or report.failures or report.in_sync:
+        return {}
+    promised = {each.digest: max(1, each.pulls) for each in order.wanted}
+    total = sum(promised.values())
+    return {digest: ceil(report.pulls * pulls / total) for digest, pulls in promised.items()}
+
+
+def _until(error: LongshoreError, now: datetime) -> datetime:
+    """When what failed may be tried again."""
+    if isinstance(error, PutOffError):
+        return error.until
+    return now + timedelta(seconds=error.retry_after) if isinstance(error, ThrottledError) else now
+
+
+def _is_worth_another(error: LongshoreError, order: CopyDue, report: Report) -> bool:
+    """Whether it may go better; what the time was too short for, as long as there was anything to show for it."""
+    if isinstance(error, UnfinishedError) and report.progressed:
+        return True
+    return isinstance(error, TransientError) and order.tries < _MOST_TRIES
+
+
+def _is_late(error: LongshoreError | None, *, stuck: bool) -> bool:
+    """Whether a blob may go ahead another time; where nothing moves (`stuck`), only what has another reason for it."""
+    if isinstance(error, UnfinishedError | ThrottledError) and stuck:
+        return False
+    return isinstance(error, TransientError)
+
+
+def _job(order: CopyDue, blobs: Sequence[Descriptor]) -> str:
+    """The same name for the same work, so that a repeated message begins no second job."""
+    tags = ",".join(f"{each.tag}@{each.digest}" for each in order.wanted)
+    text = f"{order.downstream} {order.planned.isoformat()} {order.fanned} {tags}"
+    return sha256(f"{text} {len(blobs)}".encode()).hexdigest()[:32]

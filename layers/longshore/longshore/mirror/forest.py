@@ -1,0 +1,113 @@
+"""What one batch of a copy comes to: the manifests to be stored, what names them, and what went wrong with which."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from longshore.errors import LongshoreError
+from longshore.mirror.uploads import BlobError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from longshore.images import Digest
+    from longshore.manifests import Manifest
+    from longshore.mirror.orders import Item
+    from longshore.mirror.ports import Side
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Cause(NamedTuple):
+    """Why something is not at the destination; `digest` is what it was that failed."""
+
+    error: LongshoreError
+    side: Side | None
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A manifest that is named by an item. `here`: what the item's tag holds at the destination now."""
+
+    item: Item
+    digest: Digest
+    here: Digest | None = None
+    referrer: bool = False
+
+
+@dataclass
+class Forest:
+    """Grows while the source is read. `present` are manifests that the destination has; theirs is not read.
+
+    `first` are referrers and what is below them: they are stored before the images, so that no image is seen without
+    its signature. `subjects` maps a referrer, by the digest or tag that it is read by, to what it refers to; `below`
+    an index that the destination has to its children.
+    """
+
+    roots: list[Root] = field(default_factory=list)
+    manifests: dict[Digest, Manifest] = field(default_factory=dict)
+    present: set[Digest] = field(default_factory=set)
+    first: set[Digest] = field(default_factory=set)
+    failed: dict[Digest, Cause] = field(default_factory=dict)
+    subjects: dict[str, set[Digest]] = field(default_factory=lambda: defaultdict(set))
+    below: dict[Digest, list[Digest]] = field(default_factory=dict)
+
+    def cause(self, manifest: Manifest) -> Cause | None:
+        """What keeps a manifest from being stored: its own failure, or that of something that it lists."""
+        listed = [manifest.digest, *(entry.digest for entry in (*manifest.children, *manifest.blobs))]
+        return next((self.failed[digest] for digest in listed if digest in self.failed), None)
+
+
+class Kin:
+    """Whose referrer something of a forest is: an image's, its platform's, or that of another referrer of these."""
+
+    def __init__(self, forest: Forest) -> None:
+        self._images = [root for root in forest.roots if not root.referrer]
+        self._up = defaultdict[str, set[str]](set)
+        for reference, subjects in forest.subjects.items():
+            self._up[reference].update(subjects)
+        children = {digest: [child.digest for child in m.children] for digest, m in forest.manifests.items()}
+        for parent, below in (*children.items(), *forest.below.items()):
+            for child in below:
+                self._up[child].add(parent)
+        for root in forest.roots:
+            if root.referrer:
+                self._up[root.digest].update(forest.subjects.get(root.item.reference, ()))
+
+    def subjects(self, item: Item) -> tuple[Item, ...]:
+        """Those of the order's items whose image a referrer belongs to."""
+        seen, left = set[str](), [item.reference]
+        while left:
+            reference = left.pop()
+            seen.add(reference)
+            left += self._up.get(reference, set()) - seen
+        return tuple(root.item for root in self._images if root.digest in seen)
+
+
+def each(pool: Executor, function: Callable[[T], R], items: Iterable[T]) -> list[R | Cause]:
+    """All at once; an error of one is its result. Errors that are not Longshore's end it all."""
+    return list(pool.map(lambda item: caught(lambda: function(item)), items))
+
+
+def caught(function: Callable[[], R]) -> R | Cause:
+    """An error as a value, with the side that its text names."""
+    try:
+        return function()
+    except BlobError as error:
+        return Cause(_bare(error.error), error.side, error.digest)
+    except LongshoreError as error:
+        _bare(error)
+        text = str(error)
+        side: Side | None = "source" if text.startswith("source ") else None
+        return Cause(error, "destination" if text.startswith("destination ") else side)
+
+
+def _bare(error: LongshoreError) -> LongshoreError:
+    """Without the frames that it went through: they would hold what was read there for as long as the error is kept."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

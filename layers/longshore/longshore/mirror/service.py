@@ -1,0 +1,297 @@
+"""Mirror: what each message leads to. Every path may be repeated: registries and ledger decide, not the message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from longshore.errors import PermanentError, ThrottledError
+from longshore.events import SweepDue
+from longshore.images import Endpoint, is_artifact_tag
+from longshore.mirror import telling
+from longshore.mirror.copying import Copying
+from longshore.mirror.messages import (
+    BlobsDue,
+    CopyDue,
+    ImagePushed,
+    Message,
+    MirrorDue,
+    Wanted,
+    is_private,
+    message,
+    waiting,
+)
+from longshore.mirror.plan import Known
+from longshore.mirror.reasons import Action, Reason
+from longshore.mirror.survey import Survey, Surveyor
+from longshore.mirror.telling import Teller
+from longshore.mirror.troubles import DELETE, DESCRIBE, LOOK, Troubles
+
+if TYPE_CHECKING:
+    from longshore.mirror.carrier import Carrier
+    from longshore.mirror.plan import Step
+    from longshore.mirror.rules import Downstream, Mirror
+    from longshore.mirror.stores import Jobs, Leases, Memory, Places, Pulls
+    from longshore.outcomes import Outcome
+    from longshore.ports import Clock, Postponer, Publisher, Switches
+
+_SLACK: Final = timedelta(minutes=10)
+"""The sweep's own window: a mirror that is due within it is due now."""
+_LEASE: Final = timedelta(minutes=15)
+_BUSY: Final = timedelta(minutes=1)
+_MOST: Final = 500
+"""Tags in one order: a message holds 256 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that mirror needs."""
+
+    places: Places
+    memory: Memory
+    pulls: Pulls
+    leases: Leases
+    jobs: Jobs
+    carrier: Carrier
+    postponer: Postponer
+    publisher: Publisher
+    switches: Switches
+    clock: Clock
+
+
+class Mirrorer:
+    """The use case of mirror's queue."""
+
+    def __init__(self, ports: Ports, mirrors: Mapping[str, Mirror], home: str, *, observe: bool = False) -> None:
+        """`home` is the host of this account's and Region's registry; `observe`: plan, and change nothing."""
+        self._ports = ports
+        self._mirrors = mirrors
+        self._home = home
+        self._observe = observe
+        self._surveyor = Surveyor(ports.places, ports.memory, ports.pulls, ports.clock)
+        self._teller = Teller(ports.publisher)
+        self._troubles = Troubles(ports.memory, self._teller)
+        self._copying = Copying(ports, self._teller, self._troubles)
+
+    def handle(self, received: Message, until: datetime) -> list[Outcome]:
+        """Does what a message asks for, as far as it can be begun before `until`. Raises TransientError."""
+        now = self._ports.clock.now()
+        if received.not_before and now < received.not_before:
+            self._ports.postponer.postpone(received.body, received.not_before)
+            return []
+        match received.work:
+            case SweepDue():
+                return self._sweep(received.correlation, now)
+            case ImagePushed() as pushed:
+                return self._pushed(received.correlation, pushed, now)
+            case MirrorDue() | CopyDue() | BlobsDue() as work:
+                return self._worked(received, work, until)
+        return []
+
+    def _worked(self, received: Message, work: MirrorDue | CopyDue | BlobsDue, until: datetime) -> list[Outcome]:
+        """What asks registries and the ledger: not while everything is paused."""
+        if self._ports.switches.paused() is not None:
+            self._ports.postponer.postpone(received.body, self._ports.clock.now() + _LEASE)
+            return []
+        if isinstance(work, MirrorDue):
+            return self._due(received, work, until)
+        return self._carry(received, work, until)
+
+    # -- what makes mirrors due -------------------------------------------------------------------------------------
+
+    def _sweep(self, correlation: str, now: datetime) -> list[Outcome]:
+        """A message for each mirror whose time has come: each has an invocation of its own."""
+        for mirror in self._mirrors.values():
+            last = self._ports.leases.last(_lease_of(mirror))
+            if last is None or now >= last + mirror.every - _SLACK:
+                self._ports.postponer.postpone(message(MirrorDue(mirror.name), correlation, now), now)
+        return []
+
+    def _pushed(self, correlation: str, pushed: ImagePushed, now: datetime) -> list[Outcome]:
+        """Mirrors of the repository look at the tag; at everything when it is a signature's."""
+        if pushed.repository is not None:
+            upstream = Endpoint(self._home, pushed.repository.name)
+        elif pushed.upstream is not None and not is_private(pushed.upstream):
+            upstream = pushed.upstream
+        else:
+            return []  # ECR tells of its own pushes
+        if pushed.tag is None:
+            return []
+        tags = () if is_artifact_tag(pushed.tag) else (pushed.tag,)
+        for mirror in self._mirrors.values():
+            if mirror.upstream == upstream:
+                self._ports.postponer.postpone(message(MirrorDue(mirror.name, tags), correlation, now), now)
+        return []
+
+    # -- one mirror --------------------------------------------------------------------------------------------------
+
+    def _due(self, received: Message, due: MirrorDue, until: datetime) -> list[Outcome]:
+        mirror, now = self._mirrors.get(due.mirror), self._ports.clock.now()
+        if mirror is None:
+            return []  # it was taken out of the configuration since
+        lease = self._ports.leases.take(_lease_of(mirror), now, now + _LEASE)
+        if lease is None:
+            self._ports.postponer.postpone(waiting(received.body, now + _BUSY), now + _BUSY)
+            return [telling.put_off(received.correlation, mirror, "busy", now + _BUSY)]
+        try:
+            return self._looked(received, mirror, due.tags, until)
+        finally:
+            self._ports.leases.release(lease)
+
+    def _looked(self, received: Message, mirror: Mirror, tags: tuple[str, ...], until: datetime) -> list[Outcome]:
+        now = self._ports.clock.now()
+        try:
+            survey = self._surveyor.look(mirror, tags or None)
+        except ThrottledError as error:
+            later = now + timedelta(seconds=max(60.0, error.retry_after))
+            self._ports.postponer.postpone(waiting(received.body, later), later)
+            return [telling.put_off(received.correlation, mirror, "throttled", later)]
+        except PermanentError as error:
+            self._ports.leases.done(_lease_of(mirror), now)  # the next sweep that is due tries again
+            return self._troubles.tell(received.correlation, mirror, None, LOOK, error)
+        first = mirror.downstreams[0]
+        self._troubles.over(mirror, first, LOOK, survey.known.get(first, {}))
+        if not tags:
+            self._ports.leases.done(_lease_of(mirror), now)
+        return self._act(received.correlation, survey, until)
+
+    def _act(self, correlation: str, survey: Survey, until: datetime) -> list[Outcome]:
+        plans = survey.plans()
+        mirror = survey.mirror
+        if self._observe:
+            return self._teller.tell([telling.reported(correlation, mirror, plans, {}, 0, observe=True)])
+        outcomes: list[Outcome] = []
+        deleted: dict[Downstream, list[str]] = {}
+        orders: list[CopyDue] = []
+        for downstream, steps in plans.items():
+            known = survey.known.get(downstream, {})
+            self._mark(mirror, downstream, steps, known, survey)
+            if mirror.catalog and survey.listings[downstream].tags:
+                outcomes += self._describe(correlation, mirror, downstream, known)
+            deleted[downstream], told = self._delete(correlation, mirror, downstream, steps, known)
+            outcomes += told
+            outcomes += self._hold(correlation, mirror, downstream, steps, known)
+            orders += self._orders(mirror, downstream, steps, survey.now)
+        failing = sum(step.reason is Reason.UNREADABLE for steps in plans.values() for step in steps)
+        outcomes += self._teller.tell([telling.reported(correlation, mirror, plans, deleted, failing)])
+        outcomes += self._wait_for_pulls(correlation, mirror, plans, survey.now)
+        if len(orders) == 1:
+            return outcomes + self._copying.copy(correlation, mirror, orders[0], until)
+        for order in orders:
+            self._ports.postponer.postpone(message(order, correlation, survey.now), survey.now)
+        return outcomes
+
+    def _orders(self, mirror: Mirror, downstream: Downstream, steps: tuple[Step, ...], now: datetime) -> list[CopyDue]:
+        wanted = [
+            Wanted(step.tag, step.digest, step.reason.value, step.pulls, step.previous, step.referrers)
+            for step in steps
+            if step.action is Action.COPY
+        ]
+        return [
+            CopyDue(mirror.name, downstream.endpoint, tuple(wanted[start : start + _MOST]), now)
+            for start in range(0, len(wanted), _MOST)
+        ]
+
+    def _mark(
+        self,
+        mirror: Mirror,
+        downstream: Downstream,
+        steps: tuple[Step, ...],
+        known: Mapping[str, Known],
+        survey: Survey,
+    ) -> None:
+        """Remembers since when upstream lacks a tag, and that it has it again."""
+        if survey.upstream.tags is None:
+            return
+        gone = {step.tag for step in steps if step.reason in (Reason.GRACE, Reason.GONE, Reason.PRUNE_GUARD)}
+        for tag, each in known.items():
+            if tag in gone and each.gone is None:
+                self._ports.memory.remember(mirror.name, downstream.endpoint, replace(each, gone=survey.now))
+            elif each.gone is not None and tag in survey.upstream.tags:
+                self._ports.memory.remember(mirror.name, downstream.endpoint, replace(each, gone=None))
+
+    def _describe(
+        self, correlation: str, mirror: Mirror, downstream: Downstream, known: Mapping[str, Known]
+    ) -> list[Outcome]:
+        try:
+            self._ports.places.describe(mirror, downstream)
+        except PermanentError as error:
+            return self._troubles.tell(correlation, mirror, downstream, DESCRIBE, error)
+        self._troubles.over(mirror, downstream, DESCRIBE, known)
+        return []
+
+    def _delete(
+        self,
+        correlation: str,
+        mirror: Mirror,
+        downstream: Downstream,
+        steps: tuple[Step, ...],
+        known: Mapping[str, Known],
+    ) -> tuple[list[str], list[Outcome]]:
+        """Those tags that were deleted, and what came in the way."""
+        going = {step.tag: step.previous for step in steps if step.action is Action.DELETE}
+        if not going:
+            return [], []
+        try:
+            deleted = list(self._ports.places.delete(downstream, going))
+        except PermanentError as error:
+            return [], self._troubles.tell(correlation, mirror, downstream, DELETE, error)
+        self._troubles.over(mirror, downstream, DELETE, known)
+        for tag in deleted:
+            self._ports.memory.forget(mirror.name, downstream.endpoint, tag)
+        return deleted, []
+
+    def _hold(
+        self,
+        correlation: str,
+        mirror: Mirror,
+        downstream: Downstream,
+        steps: tuple[Step, ...],
+        known: Mapping[str, Known],
+    ) -> list[Outcome]:
+        """Tells what is held, once for the same image."""
+        outcomes = []
+        for step in steps:
+            if step.action is not Action.HOLD:
+                continue
+            each, told = known.get(step.tag, Known(step.tag)), f"{step.reason.value} {step.digest}"
+            outcome = telling.held(correlation, mirror, downstream, step)
+            if each.told == told:
+                outcomes.append(replace(outcome, kind=None))
+                continue
+            outcomes += self._teller.tell([outcome])
+            self._ports.memory.remember(mirror.name, downstream.endpoint, replace(each, told=told))
+        return outcomes
+
+    def _wait_for_pulls(
+        self, correlation: str, mirror: Mirror, plans: Mapping[Downstream, tuple[Step, ...]], now: datetime
+    ) -> list[Outcome]:
+        """A later look for what the budget did not allow; one at a time, however often the mirror is looked at."""
+        late = [step for steps in plans.values() for step in steps if step.reason is Reason.BUDGET]
+        until = min((step.until for step in late if step.until), default=None)
+        if until is None:
+            return []
+        again = f"pulls {mirror.name}"
+        pending = self._ports.leases.last(again)
+        if pending is None or pending <= now:
+            later = waiting(message(MirrorDue(mirror.name), correlation, now), until)
+            self._ports.postponer.postpone(later, until)
+            self._ports.leases.done(again, until)
+        return [telling.put_off(correlation, mirror, Reason.BUDGET.value, until, len(late))]
+
+    # -- carrying out ------------------------------------------------------------------------------------------------
+
+    def _carry(self, received: Message, work: CopyDue | BlobsDue, until: datetime) -> list[Outcome]:
+        order = work if isinstance(work, CopyDue) else work.then
+        mirror = self._mirrors.get(order.mirror)
+        if mirror is None or self._observe:
+            return []
+        if isinstance(work, CopyDue):
+            return self._copying.copy(received.correlation, mirror, work, until)
+        return self._copying.send(received.correlation, mirror, work, until)
+
+
+def _lease_of(mirror: Mirror) -> str:
+    return f"mirror {mirror.name}"

@@ -1,0 +1,208 @@
+"""Looking: what upstream, each downstream and the ledger say of a mirror, at the fewest requests (design 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from longshore.errors import AccessDeniedError, LongshoreError, ThrottledError
+from longshore.mirror.choosing import candidates, choose
+from longshore.mirror.errors import AddressError, RepositoryGoneError
+from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
+from longshore.mirror.referrers import fallback_tag
+from longshore.mirror.rules import By
+
+if TYPE_CHECKING:
+    from longshore.images import Digest
+    from longshore.mirror.budget import Budget
+    from longshore.mirror.ports import ManifestHead, Registry
+    from longshore.mirror.rules import Downstream, Mirror
+    from longshore.mirror.stores import Memory, Places, Pulls
+    from longshore.ports import Clock
+
+_AT_ONCE: Final = 8
+_COSIGN: Final = (".sig", ".att", ".sbom")
+_FOR_ALL: Final = (AccessDeniedError, AddressError, RepositoryGoneError, ThrottledError)
+"""What one tag's request says of every other one."""
+_Asked = TypeVar("_Asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of a mirror now; the plans follow from it."""
+
+    mirror: Mirror
+    upstream: Upstream
+    known: Mapping[Downstream, Mapping[str, Known]]
+    listings: Mapping[Downstream, Listing]
+    budget: Budget
+    now: datetime
+
+    def plans(self) -> dict[Downstream, tuple[Step, ...]]:
+        """The steps by downstream; the budget covers all of them together."""
+        found, budget = {}, self.budget
+        for downstream in self.mirror.downstreams:
+            known, listing = self.known.get(downstream, {}), self.listings[downstream]
+            steps = plan(self.mirror, self.upstream, known, listing, self.now, budget)
+            spent = sum(step.pulls for step in steps if step.action == "copy")
+            budget = budget.planned(spent, self.now, self.mirror.keep_pulls) or budget
+            found[downstream] = steps
+        return found
+
+
+def whose(mirror: Mirror) -> str:
+    """Whose pulls the mirror uses: those of a login at a host, or of nobody there."""
+    return f"{mirror.upstream.host}#{mirror.secret or 'anonymous'}"
+
+
+class Surveyor:
+    """Asks registries and the ledger. Nothing is changed but since when tags are known, and the budget."""
+
+    def __init__(self, places: Places, memory: Memory, pulls: Pulls, clock: Clock) -> None:
+        self._places = places
+        self._memory = memory
+        self._pulls = pulls
+        self._clock = clock
+
+    def look(self, mirror: Mirror, only: Iterable[str] | None = None) -> Survey:
+        """The survey of a mirror, or of `only` some of its tags: those that an event named.
+
+        Raises what says that upstream or a downstream cannot be used at all; what concerns one tag is in the survey.
+        """
+        now = self._clock.now()
+        source = self._places.source(mirror)
+        kept = self._memory.known(mirror.name)
+        known = {each: kept.get(each.endpoint, {}) for each in mirror.downstreams}
+        sightings = self._memory.sightings(mirror.name)
+        tags = frozenset(source.tags(mirror.upstream.name)) if mirror.tags.listed else None
+        chosen, left = choose(mirror.tags, tags or mirror.tags.names, self._arrivals(mirror, tags or (), now))
+        if only is not None:
+            wanted = set(only)
+            chosen, left = [t for t in chosen if t in wanted], {t: r for t, r in left.items() if t in wanted}
+        asked = [tag for tag in chosen if needs_head(mirror, tag, known)]
+        heads, failed = self._heads(mirror, source, asked)
+        upstream = Upstream(
+            chosen=tuple(chosen),
+            left=left,
+            heads=heads,
+            referrers=self._referrers(mirror, source, heads, tags),
+            sightings=self._sighted(mirror, heads, sightings, now),
+            tags=tags if only is None else None,
+            failed=failed,
+        )
+        listings = {each: self._listing(mirror, each, chosen) for each in mirror.downstreams}
+        return Survey(mirror, upstream, known, listings, self._budget(mirror, source, now), now)
+
+    def _arrivals(self, mirror: Mirror, tags: Iterable[str], now: datetime) -> Mapping[str, datetime]:
+        """Since when each tag is listed, for `by: time`; of those of one look the newest are recorded last."""
+        if mirror.tags.latest is None or mirror.tags.by is not By.TIME:
+            return {}
+        before = self._memory.arrivals(mirror.name)
+        fresh = {tag: now for tag in candidates(mirror.tags, tags) if tag not in before}
+        if fresh:
+            self._memory.arrive(mirror.name, fresh)
+        return {**before, **fresh}
+
+    def _heads(
+        self, mirror: Mirror, source: Registry, tags: list[str]
+    ) -> tuple[dict[str, ManifestHead | None], dict[str, str]]:
+        answers = _each(tags, lambda tag: source.head(mirror.upstream.name, tag))
+        heads = {tag: answer for tag, answer in answers.items() if not isinstance(answer, LongshoreError)}
+        return heads, {tag: str(answer) for tag, answer in answers.items() if isinstance(answer, LongshoreError)}
+
+    def _referrers(
+        self,
+        mirror: Mirror,
+        source: Registry,
+        heads: Mapping[str, ManifestHead | None],
+        tags: frozenset[str] | None,
+    ) -> dict[str, str]:
+        """What refers to each image, as a hash: by the API, and by what its fallback tag and cosign's tags name.
+
+        Only HEADs: to read the list of a fallback tag would be a pull.
+        """
+        if mirror.referrers == "none":
+            return {}
+        name, digests = mirror.upstream.name, {head.digest for head in heads.values() if head}
+
+        def of(digest: Digest) -> list[str]:
+            found = [each.digest for each in source.referrers(name, digest, frozenset())]
+            told = (fallback_tag(digest), *map(digest.replace(":", "-").__add__, _COSIGN))
+            named = [tag for tag in told if tag in (tags or ())]
+            return found + [head.digest for tag in named if (head := source.head(name, tag))]
+
+        but_denied = (AddressError, RepositoryGoneError, ThrottledError)  # who may pull may not list
+        answers = _each(digests, of, but_denied)
+        known = {digest: _hash(found) for digest, found in answers.items() if not isinstance(found, LongshoreError)}
+        return {tag: known[head.digest] for tag, head in heads.items() if head and head.digest in known}
+
+    def _sighted(
+        self,
+        mirror: Mirror,
+        heads: Mapping[str, ManifestHead | None],
+        before: Mapping[str, Sighting],
+        now: datetime,
+    ) -> Mapping[str, Sighting]:
+        fresh = {
+            tag: Sighting(head.digest, now)
+            for tag, head in heads.items()
+            if head and (tag not in before or before[tag].digest != head.digest)
+        }
+        if fresh:
+            self._memory.sight(mirror.name, fresh)
+        return {**before, **fresh}
+
+    def _listing(self, mirror: Mirror, downstream: Downstream, chosen: list[str]) -> Listing:
+        """By its own API where that tells all at once, else by one HEAD for each tag."""
+        name = downstream.endpoint.name
+        holdings = self._places.holdings(downstream)
+        tagged = holdings.tagged(name) if holdings else None
+        if tagged is not None:
+            return Listing(tagged)
+        registry = self._places.destination(mirror, downstream)
+        answers = _each(chosen, lambda tag: registry.head(name, tag))
+        tags = {}
+        for tag, answer in answers.items():
+            if isinstance(answer, LongshoreError):
+                raise answer
+            if answer:
+                tags[tag] = answer.digest
+        return Listing(tags)
+
+    def _budget(self, mirror: Mirror, source: Registry, now: datetime) -> Budget:
+        """As the ledger has it, with what the registry has just said."""
+        if source.rate is not None:
+            self._pulls.settle(whose(mirror), "", source.rate, now)
+        return self._pulls.budget(whose(mirror))
+
+
+def _each(
+    keys: Iterable[str],
+    ask: Callable[[str], _Asked],
+    for_all: tuple[type[LongshoreError], ...] = _FOR_ALL,
+) -> dict[str, _Asked | LongshoreError]:
+    """The answers, several asked for at once. Raises an error that holds for all; any other is the answer."""
+    wanted = list(keys)
+
+    def one(key: str) -> _Asked | LongshoreError:
+        try:
+            return ask(key)
+        except for_all:
+            raise
+        except LongshoreError as error:
+            return error
+
+    if len(wanted) <= 1:
+        return {key: one(key) for key in wanted}
+    with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
+        return dict(zip(wanted, pool.map(one, wanted), strict=True))
+
+
+def _hash(digests: Iterable[str]) -> str:
+    """One text for a set of digests, empty for none."""
+    text = ",".join(sorted(set(digests)))
+    return sha256(text.encode()).hexdigest()[:16] if text else ""

@@ -1,0 +1,317 @@
+"""Reads the source from tags down to blobs, as little of it as the destination leaves open."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from longshore.errors import GoneError, UnsupportedError
+from longshore.images import DOCKER_HUB_API, Digest
+from longshore.manifests import is_digest
+from longshore.mirror.errors import IntegrityError, PutOffError
+from longshore.mirror.forest import Cause, Forest, Root, each
+from longshore.mirror.orders import Item
+from longshore.mirror.trees import chosen, digest_tags, in_place_of, is_signature
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from longshore.manifests import Descriptor, Manifest
+    from longshore.mirror.limits import Deadline
+    from longshore.mirror.orders import Copy
+    from longshore.mirror.ports import Registry
+    from longshore.mirror.surroundings import Surroundings
+
+_DEEPEST: Final = 8
+_MOST_MANIFESTS: Final = 5_000
+_MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of memory for the manifests below one tag: only manifests are held whole, and a hostile tree must not fill it."""
+_MOST_OF_BATCH: Final = 64 * 1024 * 1024
+"""Of memory for a batch of tags, with the lists of what refers to them."""
+_REFERRERS_DEEP: Final = 3
+
+
+@dataclass
+class _Budget:
+    manifests: int = 0
+    bytes: int = 0
+
+    def take(self, weight: int) -> None:
+        self.manifests += 1
+        self.bytes += weight
+        if self.manifests > _MOST_MANIFESTS or self.bytes > _MOST_BYTES:
+            raise UnsupportedError(
+                f"more than {_MOST_MANIFESTS} manifests, or {_MOST_BYTES} bytes of them, in one tree"
+            )
+
+
+class OverfullError(Exception):
+    """The items are too many to be held at once: ask for fewer."""
+
+
+class _Room:
+    """What a batch may hold. Thread-safe: it is taken where it is filled, before anybody gathers what came."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._bytes > _MOST_OF_BATCH
+
+    def take(self, weight: int) -> None:
+        with self._lock:
+            self._bytes += weight
+        self.check()
+
+    def check(self) -> None:
+        if self.is_full:
+            raise UnsupportedError(f"its manifests and referrers take more than {_MOST_OF_BATCH} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Something to read: a child of `parent`, `depth` levels below a root."""
+
+    child: Descriptor
+    budget: _Budget
+    depth: int
+    first: bool
+
+
+class Walk:
+    """One order's reading. `grow` is called for a batch of its items at a time."""
+
+    def __init__(
+        self,
+        source: Registry,
+        destination: Registry,
+        copy: Copy,
+        around: Surroundings,
+        pool: Executor,
+        deadline: Deadline,
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._copy = copy
+        self._around = around
+        self._pool = pool
+        self._deadline = deadline
+        self._stored: set[Digest] = set()
+        self._named: set[str] = set()
+        self._asked: set[Digest] = set()
+        self._put_off: PutOffError | None = None
+        self._room = _Room()
+
+    def grow(self, items: Sequence[Item]) -> tuple[Forest, list[tuple[Item, Cause]]]:
+        """The forest of a batch, referrers included, and the items that have no tree.
+
+        Raises OverfullError, after which fewer may be tried.
+        """
+        named, asked = set(self._named), set(self._asked)
+        self._room = _Room()
+        found = self._grown(items)
+        if self._room.is_full and len(items) > 1:
+            self._named, self._asked = named, asked
+            raise OverfullError
+        forest, _ = found
+        self._stored |= forest.manifests.keys() | forest.present
+        return found
+
+    def _grown(self, items: Sequence[Item]) -> tuple[Forest, list[tuple[Item, Cause]]]:
+        forest, failed = Forest(), list[tuple[Item, Cause]]()
+        self._plant(forest, items, failed, referrers=False)
+        if self._copy.referrers != "none":
+            subjects = self._subjects(forest)
+            for _ in range(_REFERRERS_DEEP):
+                if not subjects:
+                    break
+                subjects = self._gather(forest, subjects, failed)
+        return forest, failed
+
+    def _plant(
+        self, forest: Forest, items: Sequence[Item], failed: list[tuple[Item, Cause]], *, referrers: bool
+    ) -> list[Digest]:
+        """Reads the items' own manifests and what is below them."""
+        entries, planted = list[_Entry](), list[Digest]()
+        self._named.update(item.tag for item in items if item.tag is not None)
+        for item, found in zip(items, each(self._pool, lambda item: self._look(item, referrers), items), strict=True):
+            if isinstance(found, Cause):
+                failed.append((item, found))
+                continue
+            root, manifest = found
+            try:
+                if manifest is not None:
+                    entries += self._add(forest, manifest, _Budget(), 0, referrers)
+            except UnsupportedError as error:
+                failed.append((item, Cause(error, "source", root.digest)))
+                continue
+            forest.roots.append(replace(root, referrer=referrers))
+            planted.append(root.digest)
+        self._descend(forest, entries)
+        return planted
+
+    def _look(self, item: Item, referrer: bool) -> tuple[Root, Manifest | None]:
+        """What an item is at the source; no manifest when the destination has it under that tag."""
+        self._check()
+        platforms = () if referrer else self._copy.platforms
+        here = self._around.digest_of(item.tag) if item.tag is not None else None
+        reference = self._resolved(item, here)
+        if item.tag is None and not self._around.is_fresh and here is None:
+            head = self._destination.head(self._copy.destination, reference)
+            here = head.digest if head else None
+        if here is not None and reference == here and not platforms and self._is_whole(here):
+            return Root(item, reference, here), None
+        manifest = self._pull(reference)
+        part = in_place_of(manifest, platforms)
+        if part is not None:
+            manifest = self._child(part)
+        if manifest.digest == here and not manifest.children:
+            return Root(item, here, here), None
+        return Root(item, manifest.digest, here), manifest
+
+    def _is_whole(self, digest: Digest) -> bool:
+        """Whether all is there that an index of the destination lists: other platforms may have been left out."""
+        if self._copy.unchanged or not self._around.may_have_children(digest):
+            return True
+        return all(self._holds(child) for child in self._children_here(digest))
+
+    def _resolved(self, item: Item, here: Digest | None) -> str:
+        """A digest, where a HEAD may save a pull or an answer; else the reference as it is."""
+        counts_pulls = self._source.host == DOCKER_HUB_API or self._source.rate is not None
+        if is_digest(item.reference) or (here is None and not counts_pulls):
+            return item.reference
+        head = self._source.head(self._copy.source, item.reference)
+        if head is None:
+            raise GoneError(f"source {self._source.host}/{self._copy.source}: there is no {item.reference}")
+        return head.digest
+
+    def _child(self, child: Descriptor) -> Manifest:
+        manifest = self._pull(child.digest)
+        if manifest.size != child.size:
+            place = f"source {self._source.host}/{self._copy.source}@{child.digest}"
+            raise IntegrityError(f"{place}: {manifest.size} bytes, where the index says {child.size}")
+        return manifest
+
+    def _add(self, forest: Forest, manifest: Manifest, budget: _Budget, depth: int, first: bool) -> list[_Entry]:
+        """Takes a manifest in; answers what is to be read below it."""
+        budget.take(manifest.weight)
+        if first:
+            forest.first.add(manifest.digest)
+        forest.manifests[manifest.digest] = manifest
+        if manifest.digest in self._stored or (depth == 0 and self._holds(manifest.digest)):
+            forest.present.add(manifest.digest)
+            if not self._copy.platforms and self._copy.unchanged:
+                return []
+        platforms = () if first else self._copy.platforms
+        return [_Entry(child, budget, depth + 1, first) for child in chosen(manifest, platforms)]
+
+    def _check(self) -> None:
+        self._deadline.check()
+        if self._put_off is not None:
+            raise self._put_off
+
+    def _pull(self, reference: str) -> Manifest:
+        """A manifest of the source. Once its budget is used up, it is left in peace."""
+        self._room.check()
+        try:
+            manifest = self._source.manifest(self._copy.source, reference)
+        except PutOffError as error:
+            self._put_off = error
+            raise
+        self._room.take(manifest.weight)
+        return manifest
+
+    def _holds(self, digest: Digest) -> bool:
+        """Whether the destination has a manifest, and with it all that is below it."""
+        return not self._around.is_fresh and self._destination.head(self._copy.destination, digest) is not None
+
+    def _descend(self, forest: Forest, entries: list[_Entry]) -> None:
+        """Level by level; each manifest once."""
+        while entries:
+            level = {entry.child.digest: entry for entry in reversed(entries)}
+            known = (forest.manifests, forest.failed, forest.present, self._stored)
+            wanted = [entry for digest, entry in level.items() if not any(digest in those for those in known)]
+            entries = []
+            for entry, found in zip(wanted, each(self._pool, self._read, wanted), strict=True):
+                if isinstance(found, Cause):
+                    forest.failed[entry.child.digest] = found._replace(digest=entry.child.digest)
+                elif found is None:
+                    forest.present.add(entry.child.digest)
+                else:
+                    entries += self._below(forest, found, entry)
+
+    def _below(self, forest: Forest, manifest: Manifest, entry: _Entry) -> list[_Entry]:
+        try:
+            if entry.depth >= _DEEPEST and manifest.children:
+                raise UnsupportedError(f"indexes within indexes, more than {_DEEPEST} levels")
+            return self._add(forest, manifest, entry.budget, entry.depth, entry.first)
+        except UnsupportedError as error:
+            forest.failed[manifest.digest] = Cause(error, "source", manifest.digest)
+            return []
+
+    def _read(self, entry: _Entry) -> Manifest | None:
+        """A child's manifest; None when the destination has it."""
+        self._check()
+        if self._holds(entry.child.digest):
+            return None
+        return self._child(entry.child)
+
+    def _subjects(self, forest: Forest) -> list[Digest]:
+        """Every manifest that somebody may have signed; those below an index in sync are read where they are free."""
+        quiet = [root for root in forest.roots if root.digest not in forest.manifests]
+        read = each(self._pool, lambda root: self._children_here(root.digest), quiet)
+        forest.below |= {
+            root.digest: found for root, found in zip(quiet, read, strict=True) if not isinstance(found, Cause)
+        }
+        below = list(forest.below.values())
+        below += [[child.digest for child in manifest.children] for manifest in forest.manifests.values()]
+        return list(
+            dict.fromkeys([*(root.digest for root in forest.roots), *forest.manifests, *itertools.chain(*below)])
+        )
+
+    def _children_here(self, digest: Digest) -> list[Digest]:
+        if not self._around.may_have_children(digest):
+            return []
+        manifest = self._destination.manifest(self._copy.destination, digest)
+        return [child.digest for child in manifest.children]
+
+    def _gather(self, forest: Forest, subjects: list[Digest], failed: list[tuple[Item, Cause]]) -> list[Digest]:
+        """Reads what refers to the subjects; answers the digests that may be referred to in turn."""
+        tags = self._around.source_tags()
+        asked = [digest for digest in subjects if digest not in self._asked]
+        self._asked.update(asked)
+        listed = self._listed(asked[:1], tags) + self._listed(
+            asked[1:], tags
+        )  # the first finds out whether there is an API
+        items = list[Item]()
+        for digest in asked:
+            named = [tag for tag in digest_tags(digest, self._copy.referrers) if tag in tags and tag not in self._named]
+            items += [Item(tag, tag) for tag in named]
+            for tag in named:
+                forest.subjects[tag].add(digest)
+        for subject, found in zip(asked, listed, strict=True):
+            if isinstance(found, Cause):
+                failed.append((Item(subject), found))
+                continue
+            items += [Item(referrer.digest) for referrer in found]
+            for referrer in found:
+                forest.subjects[referrer.digest].add(subject)
+        before = set(forest.manifests)
+        planted = self._plant(forest, list(dict.fromkeys(items)), failed, referrers=True)
+        return list(dict.fromkeys([*planted, *(digest for digest in forest.manifests if digest not in before)]))
+
+    def _listed(self, subjects: Iterable[Digest], tags: Collection[str]) -> list[Sequence[Descriptor] | Cause]:
+        known = tags if self._copy.referrers == "signatures" else ()  # for all, the fallback tag is copied as it is
+        return each(self._pool, lambda digest: self._referrers(digest, known), subjects)
+
+    def _referrers(self, digest: Digest, known: Collection[str]) -> Sequence[Descriptor]:
+        self._check()
+        self._room.check()
+        found = self._source.referrers(self._copy.source, digest, known)
+        self._room.take(sum(each.weight for each in found))
+        return found if self._copy.referrers == "all" else list(filter(is_signature, found))

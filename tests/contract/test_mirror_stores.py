@@ -1,0 +1,184 @@
+"""Mirror's stores, in memory and in DynamoDB: the same promises, so that what the tests of the service prove holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
+from longshore.images import Endpoint
+from longshore.manifests import digest_of
+from longshore.mirror.budget import Promise
+from longshore.mirror.plan import Known, Sighting
+from longshore.mirror.ports import RateLimit, Upload, UploadLedger
+from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryMirrors, MemoryPulls, MemoryUploads
+from tests.contract.aws_account import REGION, ledger_table, mocked, raw_items
+from tests.fakes import START, FakeClock
+
+if TYPE_CHECKING:
+    from longshore.mirror.stores import Jobs, Leases, Memory, Pulls
+
+PLACE = ("123456789012", REGION)
+A = Endpoint("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "mirror/web")
+B = Endpoint("public.ecr.aws", "a1/web")
+ONE, TWO = digest_of(b"one"), digest_of(b"two")
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Stores:
+    """All of one kind."""
+
+    memory: Memory
+    pulls: Pulls
+    leases: Leases
+    jobs: Jobs
+    uploads: UploadLedger
+    clock: FakeClock
+    in_ledger: bool
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
+    """Empty stores."""
+    clock = FakeClock()
+    if request.param == "memory":
+        yield Stores(MemoryMirrors(), MemoryPulls(), MemoryLeases(), MemoryJobs(), MemoryUploads(), clock, False)
+        return
+    with mocked():
+        table = ledger_table()
+        yield Stores(
+            LedgerMemory(table, clock, *PLACE),
+            LedgerPulls(table, *PLACE),
+            LedgerLeases(table, *PLACE),
+            LedgerJobs(table, *PLACE),
+            LedgerUploads(table, clock, *PLACE),
+            clock,
+            True,
+        )
+
+
+FULL = Known("v1", ONE, TWO, "linux/arm64|all", "abc", 7, START, START - MINUTE, ONE, "kept x")
+
+
+def test_what_was_copied_is_remembered_by_downstream_and_whole(stores: Stores) -> None:
+    stores.memory.remember("web", A, Known("v1", ONE, ONE))
+    stores.memory.remember("web", A, FULL)
+    stores.memory.remember("web", B, Known("v1"))
+    stores.memory.remember("other", A, Known("v9"))
+    assert stores.memory.known("web") == {A: {"v1": FULL}, B: {"v1": Known("v1")}}
+    stores.memory.forget("web", A, "v1")
+    assert stores.memory.known("web").get(A, {}) == {}
+    assert stores.memory.known("nothing") == {}
+
+
+def test_of_one_image_the_first_sighting_stands(stores: Stores) -> None:
+    stores.memory.sight("web", {"v1": Sighting(ONE, START), "v2": Sighting(TWO, START)})
+    stores.memory.sight("web", {"v1": Sighting(ONE, START + MINUTE), "v2": Sighting(ONE, START + MINUTE)})
+    assert stores.memory.sightings("web") == {"v1": Sighting(ONE, START), "v2": Sighting(ONE, START + MINUTE)}
+    assert stores.memory.sightings("other") == {}
+
+
+def test_of_one_tag_the_first_arrival_stands(stores: Stores) -> None:
+    stores.memory.sight("web", {"v1": Sighting(ONE, START - MINUTE)})
+    stores.memory.arrive("web", {"v1": START, "v2": START})
+    stores.memory.arrive("web", {"v1": START + MINUTE, "v3": START + MINUTE})
+    assert stores.memory.arrivals("web") == {"v1": START, "v2": START, "v3": START + MINUTE}
+    assert stores.memory.arrivals("other") == {}
+
+
+def test_pulls_are_promised_while_there_are_some(stores: Stores) -> None:
+    assert stores.pulls.budget("hub#anonymous").limit is None
+    one, other = Promise("one", 5, START + 9 * MINUTE), Promise("other", 5, START + 5 * MINUTE)
+    stores.pulls.settle("hub#anonymous", "", RateLimit(100, 30, 21_600, "x"), START)
+    for _ in range(3):
+        assert stores.pulls.reserve("hub#anonymous", one, START, 10) is not None
+    assert stores.pulls.reserve("hub#anonymous", other._replace(pulls=6), START, 10) is None
+    assert stores.pulls.reserve("hub#anonymous", other, START, 10) is not None
+    budget = stores.pulls.budget("hub#anonymous")
+    assert (budget.limit, budget.remaining, budget.reserved(START), budget.told) == (100, 30, 20, START)
+    assert budget.promises == (one._replace(pulls=15), other)
+    stores.pulls.settle("hub#anonymous", "one", RateLimit(100, 15, 21_600), START + MINUTE)
+    assert stores.pulls.budget("hub#anonymous").promises == (other,)
+    assert stores.pulls.reserve("quay#anonymous", one._replace(pulls=1000), START, 10) is not None
+
+
+def test_one_at_a_time(stores: Stores) -> None:
+    lease = stores.leases.take("copy", START, START + MINUTE)
+    assert lease is not None
+    assert stores.leases.take("copy", START, START + MINUTE) is None
+    assert stores.leases.take("other", START, START + MINUTE) is not None
+    stores.leases.release(lease)
+    assert stores.leases.take("copy", START, START + MINUTE) is not None
+
+
+def test_a_lease_ends_by_itself_and_cannot_be_given_back_twice(stores: Stores) -> None:
+    old = stores.leases.take("copy", START, START + MINUTE)
+    new = stores.leases.take("copy", START + MINUTE, START + 2 * MINUTE)
+    assert old is not None
+    assert new is not None
+    stores.leases.release(old)
+    assert stores.leases.take("copy", START + MINUTE, START + 2 * MINUTE) is None, "it belongs to another"
+
+
+def test_what_was_done_is_told_whoever_holds_it(stores: Stores) -> None:
+    assert stores.leases.last("mirror web") is None
+    lease = stores.leases.take("mirror web", START, START + MINUTE)
+    stores.leases.done("mirror web", START)
+    assert stores.leases.take("mirror web", START, START + MINUTE) is None
+    assert lease is not None
+    stores.leases.release(lease)
+    assert stores.leases.take("mirror web", START, START + MINUTE) is not None
+    assert stores.leases.last("mirror web") == START
+    stores.leases.done("pulls web", START + MINUTE)
+    assert stores.leases.last("pulls web") == START + MINUTE
+
+
+def test_the_last_blob_of_a_job_is_known_however_often_it_arrives(stores: Stores) -> None:
+    stores.jobs.begin("job", [ONE, TWO, ONE], START)
+    assert stores.jobs.arrived("job", [ONE]) == 1
+    assert stores.jobs.arrived("job", [ONE]) == 1
+    assert stores.jobs.arrived("job", [TWO]) == 0
+    stores.jobs.end("job")
+    assert stores.jobs.arrived("job", [TWO]) is None
+
+
+def test_an_upload_rests(stores: Stores) -> None:
+    upload = Upload("mirror/web", "/v2/mirror/web/blobs/uploads/1?state=x", 33_554_432, 5 << 20, True)
+    stores.uploads.save(A.host, ONE, upload)
+    stores.uploads.save(A.host, TWO, upload.at(7))
+    assert stores.uploads.load(A.host, "mirror/web", ONE) == upload
+    assert stores.uploads.load(B.host, "mirror/web", ONE) is None
+    stores.uploads.forget(A.host, "mirror/web", ONE)
+    assert stores.uploads.load(A.host, "mirror/web", ONE) is None
+    assert stores.uploads.load(A.host, "mirror/web", TWO) == upload.at(7)
+
+
+def test_an_old_upload_is_of_no_use(stores: Stores) -> None:
+    if not stores.in_ledger:
+        pytest.skip("memory does not live that long")
+    stores.uploads.save(A.host, ONE, Upload("mirror/web", "/x"))
+    stores.clock.advance(86_400)
+    assert stores.uploads.load(A.host, "mirror/web", ONE) is None
+
+
+def test_every_item_ends_and_names_its_account_and_region(stores: Stores) -> None:
+    stores.memory.remember("web", A, FULL)
+    stores.memory.sight("web", {"v1": Sighting(ONE, START)})
+    stores.memory.arrive("web", {"v1": START})
+    stores.pulls.reserve("hub#anonymous", Promise("one", 1, START), START, 0)
+    stores.leases.take("copy", START, START + MINUTE)
+    stores.jobs.begin("job", [ONE], START)
+    stores.uploads.save(A.host, ONE, Upload("mirror/web", "/x"))
+    if not stores.in_ledger:
+        return
+    items = raw_items()
+    assert len(items) == 7
+    for item in items:
+        assert int(item["expires"]["N"]) > START.timestamp()
+        assert "123456789012/eu-west-1" in item["pk"]["S"]
+        assert item["schema"]["N"] == "1"
