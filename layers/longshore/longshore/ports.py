@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from longshore.events import Announcement
+    from longshore.gates import Gate, GateQuestion, GateVerdict
     from longshore.images import Digest, Repository
     from longshore.workloads import Deployment, Hold, Workload
 
@@ -157,6 +158,26 @@ class Records(Protocol):
 
     def forget(self, arn: str, seen: Mapping[tuple[Repository, str], datetime]) -> None:
         """Drops remembered tags, unless they were remembered again since they were `seen`."""
+        ...
+
+
+class Gates(Protocol):
+    """Questions of redeploy and answers of scan, one for each workload and digest."""
+
+    def get(self, repository: Repository, workload: str, digest: Digest) -> Gate | None:
+        """What was asked last about a digest, and the answer."""
+        ...
+
+    def of(self, repository: Repository) -> Sequence[Gate]:
+        """All that was asked about a repository lately."""
+        ...
+
+    def ask(self, question: GateQuestion) -> None:
+        """Records a question. It replaces what was asked about the same workload and digest, with its answer."""
+        ...
+
+    def judge(self, question: GateQuestion, verdict: GateVerdict) -> bool:
+        """Records the answer; False, changing nothing, when another question has taken this one's place."""
         ...
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from longshore.decisions import Decision, Reason, Verdict
+from longshore.gates import GateResult
 from longshore.redeploy.decide import (
     Approval,
     Candidate,
     Circumstances,
     Current,
-    GateResult,
     Veto,
     choose,
     decide,

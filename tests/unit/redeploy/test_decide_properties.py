@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from longshore.decisions import Decision, Reason, Verdict
-from longshore.redeploy.decide import Approval, Candidate, Circumstances, Current, GateResult, Veto, choose, decide
+from longshore.gates import GateResult
+from longshore.redeploy.decide import Approval, Candidate, Circumstances, Current, Veto, choose, decide
 from longshore.redeploy.policy import Policy, parse_policy
 from longshore.redeploy.profiles import read_profiles
 from longshore.versions import parse_semver

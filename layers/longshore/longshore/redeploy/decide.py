@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason
+from longshore.gates import GateResult
 from longshore.redeploy.order import follow, place, preference, recency, unchanged
 from longshore.redeploy.policy import NewestPolicy, Policy, Write
-from longshore.redeploy.state import FREE, Approval, Candidate, Circumstances, Current, GateResult, Veto
+from longshore.redeploy.state import FREE, Approval, Candidate, Circumstances, Current, Veto
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-__all__ = ["FREE", "Approval", "Candidate", "Circumstances", "Current", "GateResult", "Veto", "choose", "decide"]
+__all__ = ["FREE", "Approval", "Candidate", "Circumstances", "Current", "Veto", "choose", "decide"]
 
 Answer = tuple[Candidate, Decision]
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from longshore.gates import GateResult
     from longshore.images import Digest
 
 
@@ -57,15 +58,6 @@ class Current:
     def running(self) -> frozenset[Digest]:
         """Every digest that stands for what runs; empty if the platform cannot tell."""
         return self.equivalents | {self.digest} if self.digest else self.equivalents
-
-
-class GateResult(StrEnum):
-    """What a gate says of one digest (design 6.4)."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    WAIT = "wait"
-    NO_RESULT = "no-result"
 
 
 class Approval(StrEnum):
