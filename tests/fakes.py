@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longshore.errors import ConflictError
+from longshore.gates import Gate
 from longshore.ports import Clock, Good, Head, Record
 
 if TYPE_CHECKING:
     from longshore.events import Announcement, Kind
+    from longshore.gates import GateQuestion, GateVerdict
     from longshore.images import Digest, Repository
     from longshore.workloads import Deployment, Hold, Workload
 
@@ -210,6 +212,33 @@ class FakeRecords:
 
     def _change(self, arn: str, **members: Any) -> None:
         self._records[arn] = replace(self.get(arn), **members)
+
+
+class FakeGates:
+    """Questions and answers by workload and digest."""
+
+    def __init__(self) -> None:
+        self._gates: dict[tuple[Repository, str, Digest], Gate] = {}
+
+    def get(self, repository: Repository, workload: str, digest: Digest) -> Gate | None:
+        """See `ports.Gates.get`."""
+        return self._gates.get((repository, workload, digest))
+
+    def of(self, repository: Repository) -> Sequence[Gate]:
+        """See `ports.Gates.of`."""
+        return [gate for (where, _, _), gate in sorted(self._gates.items()) if where == repository]
+
+    def ask(self, question: GateQuestion) -> None:
+        """See `ports.Gates.ask`."""
+        self._gates[question.repository, question.workload, question.digest] = Gate(question)
+
+    def judge(self, question: GateQuestion, verdict: GateVerdict) -> bool:
+        """See `ports.Gates.judge`."""
+        key = question.repository, question.workload, question.digest
+        if key not in self._gates or self._gates[key].question != question:
+            return False
+        self._gates[key] = Gate(question, verdict)
+        return True
 
 
 class FakeSwitches:

@@ -10,16 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from longshore.errors import TransientError
 from longshore.events import Event, Kind
+from longshore.gates import GateReason, GateResult, GateVerdict
+from longshore.images import Repository
 from longshore.redeploy.ports import Ports
 from longshore.redeploy.profiles import read_profiles
 from longshore.redeploy.service import Redeployer, Rules
 from longshore.redeploy.watch import Watcher
 from tests.boundaries import Bounded, Crash
 from tests.fake_platform import WEB, FakePlatform, FakeRegistry, digest, image
-from tests.fakes import FakeHeads, FakeIndex, FakePostponer, FakePublisher, FakeRecords, FakeSwitches
+from tests.fakes import (
+    FakeGates,
+    FakeHeads,
+    FakeIndex,
+    FakePostponer,
+    FakePublisher,
+    FakeRecords,
+    FakeSwitches,
+)
 
 if TYPE_CHECKING:
-    from longshore.images import Digest, Repository
+    from longshore.gates import GateQuestion
+    from longshore.images import Digest
     from longshore.outcomes import Outcome
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -28,7 +39,10 @@ VISIBILITY = timedelta(seconds=720)
 
 
 class World(Bounded):
-    """One account and Region. `passable` and `profiles` are the operator's; `observe_only` is the mode."""
+    """One account and Region. `passable` and `profiles` are the operator's; `observe_only` is the mode.
+
+    `scanning` False: the capability scan is off.
+    """
 
     def __init__(
         self,
@@ -36,6 +50,7 @@ class World(Bounded):
         profiles: Mapping[str, Any] | None = None,
         passable: tuple[str, ...] = ("*",),
         observe_only: bool = False,
+        scanning: bool = True,
     ) -> None:
         super().__init__()
         self.registry = FakeRegistry(self.clock)
@@ -44,7 +59,8 @@ class World(Bounded):
         self.heads, self.index, self.switches = FakeHeads(), FakeIndex(), FakeSwitches()
         self.records = FakeRecords(self.clock)
         self.publisher = FakePublisher()
-        self.queue, self.watch_queue = FakePostponer(), FakePostponer()
+        self.queue, self.watch_queue, self.scan_queue = FakePostponer(), FakePostponer(), FakePostponer()
+        self.gates = FakeGates()
         self.outcomes: list[Outcome] = []
         self.failures: list[BaseException] = []
         self.visibility = VISIBILITY
@@ -59,6 +75,8 @@ class World(Bounded):
             switches=self._port(self.switches),
             postponer=self._port(self.queue),
             reminder=self._port(self.watch_queue),
+            gates=self._port(self.gates),
+            asker=self._port(self.scan_queue) if scanning else None,
             publisher=self._port(self.publisher),
             clock=self.clock,
         )
@@ -120,6 +138,25 @@ class World(Bounded):
         """Somebody asks for a redeployment."""
         event = self.envelope("Redeploy Requested", {"workload": arn, "reason": reason})
         self.queue.postpone(event, self.clock.now())
+
+    def judge(self, reason: GateReason) -> list[GateQuestion]:
+        """What scan does with what it was asked: every question gets the same answer."""
+        asked = []
+        while (body := self.scan_queue.receive(self.clock.now())) is not None:
+            detail = body["detail"]
+            gate = self.gates.get(Repository.parse(detail["repository"]), detail["workload"], detail["digest"])
+            assert gate is not None
+            asked.append(gate.question)
+            self.answer(gate.question, reason)
+        return asked
+
+    def answer(self, question: GateQuestion, reason: GateReason) -> None:
+        """Scan records a verdict, and tells it where it is one."""
+        assert self.gates.judge(question, GateVerdict(reason, self.clock.now()))
+        if reason.result is not GateResult.WAIT:
+            kind = Kind.GATE_OPENED if question.terms.admit(reason) else Kind.GATE_CLOSED
+            detail = {**question.named, "correlation": question.correlation}
+            self.queue.postpone(self.envelope(kind.value, detail), self.clock.now())
 
     # -- delivery ---------------------------------------------------------------------------------------------------
 

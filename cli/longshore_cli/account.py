@@ -27,12 +27,14 @@ class WriteError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed stack: its ledger's table, which roles it may pass, and redeploy's mode."""
+    """A deployed stack: its ledger's table, the roles that it may pass, redeploy's and scan's mode, scan's queue."""
 
     name: str
     ledger: str
     passable: tuple[str, ...]
     mode: str
+    scan: str
+    scan_queue: str = ""
 
 
 class Account:
@@ -81,7 +83,8 @@ class Account:
 
 def _stack(name: str, outputs: Mapping[str, str], parameters: Mapping[str, str]) -> Stack:
     passable = tuple(filter(None, parameters.get("PassableRoleArns", "").split(",")))
-    return Stack(name, outputs["LedgerName"], passable, parameters.get("RedeployMode", "auto"))
+    mode, scan = (parameters.get(f"{each}Mode", "auto") for each in ("Redeploy", "Scan"))
+    return Stack(name, outputs["LedgerName"], passable, mode, scan, outputs.get("ScanQueueUrl", ""))
 
 
 def _refuse_writes(model: Any, **_: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def decide(
     from longshore_cli.config import profiles_of
 
     parsed = parse_policy(policy, profiles_of(config_file))
+    parsed = replace(parsed, options=replace(parsed.options, gates={}))
     decision = deciding.decide(
         parsed, deciding.Current(current, current_digest), deciding.Candidate(pushed, pushed_digest or "")
     )

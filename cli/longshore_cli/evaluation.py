@@ -12,12 +12,14 @@ from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.ledger import LedgerHeads, LedgerRecords
+from longshore.aws.gates import LedgerGates
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.decisions import Verdict
 from longshore.errors import AccessDeniedError
 from longshore.images import Repository, is_artifact_tag
 from longshore.ports import Head, Record
+from longshore.redeploy.gating import gated
 from longshore.redeploy.plan import Facts, Proposal, propose
 from longshore.redeploy.state import Candidate
 from longshore_cli.config import DEFAULT, profiles_of
@@ -96,6 +98,9 @@ class Evaluator:
             candidates = {repository: self._candidates(repository) for repository in workload.repositories}
             facts = replace(facts, candidates=candidates, contents=self._contents(observation))
             proposal = propose(facts, "")
+        if self._stack and self._table:
+            gates = LedgerGates(self._table, self._clock) if self._stack.scan != "off" else None
+            facts, proposal = gated(facts, proposal, "", gates)
         return Evaluated(facts, proposal)
 
     def _resolve_winners(self, observation: Observation, proposal: Proposal) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from longshore.gates import SCAN_GATE
 from longshore_cli.options import stack_options
 from longshore_cli.output import WrongError, columns, json_option, meaning, write_json
 
@@ -74,7 +75,7 @@ def describe(evaluated: Evaluated) -> dict[str, Any]:
         "rollout": observation.rollout,
         "decision": leading.as_json() if leading else None,
         "candidates": _candidates(evaluated),
-        "gates": [],
+        "gates": _gates(evaluated),
         "holds": [_hold(record.hold)] if record.hold else [],
         "paused": facts.paused,
         "windows": [],
@@ -104,6 +105,36 @@ def _candidates(evaluated: Evaluated) -> list[dict[str, Any]]:
         }
         found.append(described | decision.as_json())
     return sorted(found, key=lambda each: (each["container"], each["verdict"] == "skip", _newest_first(each["moved"])))
+
+
+def _gates(evaluated: Evaluated) -> list[dict[str, Any]]:
+    """What is asked of each candidate that only a gate may keep back, and what was answered."""
+    facts, proposal = evaluated.facts, evaluated.proposal
+    terms = proposal.policy.options.gates.get(SCAN_GATE) if proposal.policy else None
+    found = []
+    for container, candidate, decision in proposal.decisions:
+        repository = facts.observation.workload.followed[container].repository if container else None
+        answer = facts.gates.get((repository, candidate.digest)) if repository and candidate else None
+        if not (terms and candidate and answer):
+            continue
+        described = {
+            "gate": SCAN_GATE,
+            "container": container,
+            "repository": str(repository),
+            "tag": candidate.tag,
+            "digest": candidate.digest,
+            "result": answer.reason.result.value,
+            "reason": answer.reason.value,
+            "meaning": answer.reason.meaning,
+            "deploys": terms.admit(answer.reason),
+            "judged": answer.at.isoformat() if answer.at else None,
+            "until": answer.until.isoformat() if answer.until else None,
+            "counts": dict(answer.counts),
+            "findings": [dict(each) for each in answer.findings],
+            "decision": decision.reason.value,
+        }
+        found.append(described)
+    return found
 
 
 def _newest_first(moved: str | None) -> tuple[int, ...]:
@@ -153,6 +184,7 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("state", f"{document['desired']} tasks wanted, {state}"))
     if decision := document["decision"]:
         rows.append(("now", _verdict(decision)))
+    rows += [("gate", _gate(each)) for each in document["gates"]]
     if document["paused"] is not None:
         rows.append(("paused", document["paused"] or "no reason given"))
     rows += [("held", _held(hold)) for hold in document["holds"]]
@@ -166,6 +198,15 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
 def _verdict(decision: dict[str, Any]) -> str:
     until = f" until {_when(decision['detail']['until'])}" if decision["detail"].get("until") else ""
     return f"{decision['verdict']}{until}: {meaning(decision['reason'])}"
+
+
+def _gate(gate: dict[str, Any]) -> str:
+    counts = ", ".join(f"{number} {priority}" for priority, number in sorted(gate["counts"].items()) if number)
+    figures = f" ({counts})" if counts else ""
+    until = f", awaited until {_when(gate['until'])}" if gate["result"] == "wait" and gate["until"] else ""
+    judged = f", judged {_when(gate['judged'])}" if gate["judged"] else ""
+    lets = "" if gate["deploys"] or gate["result"] == "wait" else ": not deployed"
+    return f"{gate['gate']} of {gate['tag']}: {gate['result']}, {gate['meaning']}{figures}{judged}{until}{lets}"
 
 
 def _held(hold: dict[str, Any]) -> str:

@@ -20,7 +20,9 @@ from longshore_cli.mirrors import COMMANDS as _MIRRORS
 from longshore_cli.notify import notify
 from longshore_cli.output import FailedError, WrongError
 from longshore_cli.plan import plan
+from longshore_cli.scan import scan
 from longshore_cli.send import send
+from longshore_cli.suppress import suppress
 
 __all__ = ["main"]
 
@@ -69,7 +71,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, local, send, plan, explain, decide, diagnose, mirror, notify, config):
+for _command in (demo, local, send, plan, explain, decide, diagnose, mirror, scan, suppress, notify, config):
     main.add_command(_command)
 for _command in _MIRRORS:
     mirror.add_command(_command)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from longshore_cli.options import stack_options
-from longshore_cli.output import WrongError, columns, json_option, meaning, note, write_json
+from longshore_cli.output import columns, json_option, meaning, note, write_json
 
 if TYPE_CHECKING:
     from longshore.decisions import Decision
     from longshore.images import ImageReference, Repository
     from longshore.workloads import Observation
-    from longshore_cli.account import Account
     from longshore_cli.evaluation import Evaluator
 
 
@@ -41,9 +40,10 @@ def plan(image: str, stack_name: str, config_file: Path | None, as_json: bool) -
     """
     from longshore_cli.account import Account
     from longshore_cli.evaluation import evaluator
+    from longshore_cli.references import ecr_reference
 
     account = Account()
-    reference = _reference(image, account)
+    reference = ecr_reference(image, account)
     looking = evaluator(account, stack_name, config_file)
     push = _suppose(reference, looking)
     decisions = [_described(o, _decided(o, push, looking)) for o in looking.observations(push.repository)]
@@ -51,21 +51,6 @@ def plan(image: str, stack_name: str, config_file: Path | None, as_json: bool) -
         write_json({"image": str(reference), "digest": push.digest, "decisions": decisions})
     else:
         _tell(str(reference), push, decisions)
-
-
-def _reference(text: str, account: Account) -> ImageReference:
-    from longshore.images import ImageReference
-
-    try:
-        reference = ImageReference.parse(text)
-    except ValueError as error:
-        raise WrongError(str(error)) from error
-    if reference.repository is not None:
-        return reference
-    if reference.host != "docker.io" or text.startswith("docker.io/"):
-        raise WrongError(f"{text} is not in ECR: no push event of {reference.host} reaches Longshore")
-    suffix = "amazonaws.com.cn" if account.partition == "aws-cn" else "amazonaws.com"
-    return replace(reference, host=f"{account.id}.dkr.ecr.{account.region}.{suffix}")
 
 
 def _suppose(reference: ImageReference, looking: Evaluator) -> _Push:

@@ -14,7 +14,8 @@ from longshore_cli.output import FailedError, WrongError, json_option, note, wri
 _REQUIRED = {"source": str, "detail-type": str, "detail": dict}
 _REPLAY = "longshore.replay"
 _PATH = "/longshore/events"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts on which the local bundle answers."""
 
 
 @click.command(short_help="Delivers an event to the default bus.")
@@ -57,7 +58,7 @@ def _send(event: Mapping[str, Any]) -> dict[str, Any]:
 
     events = boto3.session.Session().client("events", config=Config(retries={"total_max_attempts": 2}))
     endpoint = urlsplit(events.meta.endpoint_url)
-    if endpoint.hostname in _LOOPBACK:
+    if endpoint.hostname in LOOPBACK:
         answer = _deliver_locally(f"{endpoint.scheme}://{endpoint.netloc}{_PATH}", event)
         if answer is not None:
             return answer

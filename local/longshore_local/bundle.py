@@ -33,6 +33,7 @@ from longshore_local.overriding import override
 from longshore_local.plugins import Plugins, installed
 from longshore_local.queues import Queues
 from longshore_local.recorder import Recorder
+from longshore_local.scanning.scanner import Scanner
 from longshore_local.schedules import Schedules
 from longshore_local.slack import SlackStandIn
 from longshore_local.timeline import VirtualTimeline, WallTimeline
@@ -46,6 +47,8 @@ CHANNELS = Path(__file__).with_name("longshore.yaml")
 _MOTO: DefaultConfig = {"core": {"reset_boto3_session": False}, "lambda": {"use_docker": False}}
 _ONE = threading.Lock()  # AWS can be taken over once in a process
 _NOTIFIES = "NotifyFunction"
+_LOOPBACK = {"LONGSHORE_LOOPBACK": "true"}
+"""The bundle's registries and channels are on this machine, which functions are to talk to nowhere else."""
 _ENDLESS = timedelta(days=30)  # of virtual time: work that still goes on then never ends
 
 
@@ -139,7 +142,7 @@ class Bundle:
         enter(self.recorder.installed())
         wiring.use_clock(self.timeline)
         self._exits.callback(lambda: wiring.use_clock(SystemClock()))
-        self._plugins = enter(installed(self.timeline, self.emit, self.functions.call))
+        self._plugins = enter(installed(self.timeline, self.emit, self.functions.call, (self.account, self.region)))
         task_launches.connect(self.deliveries, lambda: self.ecs, self.account, self.region)
         self._deploy(name, parameters, sources)
         self.bus.subscribe(self._observe)
@@ -153,7 +156,7 @@ class Bundle:
             sources.template, name=name, account=self.account, region=self.region, parameters=given
         )
         config = _compiled_config(sources)
-        environment = {**self._written(config), **self._talking(config), **sources.environment}
+        environment = {**_LOOPBACK, **self._written(config), **self._talking(config), **sources.environment}
         for function in self._stack.functions.values():
             given_by_it = {key: value for key, value in function.environment.items() if key != "AWS_DATA_PATH"}
             self.functions.deploy(replace(function, environment=given_by_it | environment), sources.functions)
@@ -209,6 +212,11 @@ class Bundle:
     def ecr(self) -> EcrSimulator:
         """The ECR simulator with its registries."""
         return self._simulators.ecr
+
+    @property
+    def scanner(self) -> Scanner:
+        """Who scans images; nobody does before `use`."""
+        return self._simulators.scanner
 
     @property
     def slack(self) -> SlackStandIn:

@@ -103,12 +103,15 @@ def signature_tag(digest: str) -> str:
     return f"{digest.replace(':', '-')}.sig"
 
 
-def artifact(seed: str, artifact_type: str, subject: SyntheticImage | None = None) -> SyntheticImage:
-    """An OCI 1.1 artifact with the empty config; with a `subject` it is a referrer."""
+def artifact(
+    seed: str, artifact_type: str, subject: SyntheticImage | None = None, content: bytes | None = None
+) -> SyntheticImage:
+    """An OCI 1.1 artifact with the empty config; with a `subject` it is a referrer. `content` is its only layer."""
     more: dict[str, Any] = {"artifactType": artifact_type, "annotations": {"seed": seed}}
     if subject is not None:
         more["subject"] = subject.descriptor()
-    return _image(b"{}", OCI_EMPTY, [_json({"seed": seed})], artifact_type, OCI_MANIFEST, more)
+    layer = _json({"seed": seed}) if content is None else content
+    return _image(b"{}", OCI_EMPTY, [layer], artifact_type, OCI_MANIFEST, more)
 
 
 class HttpRegistry(Protocol):

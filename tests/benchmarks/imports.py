@@ -29,6 +29,7 @@ COMPOSED = {
     "recover": "wiring.recoveries(function.logger, function.metrics)",
     "notify": "wiring.notices(function.logger, function.metrics)",
     "mirror": "wiring.mirroring(function.logger, function.metrics, Context()); wiring.mirrorer()",
+    "scan": "wiring.scanning(function.logger, function.metrics)",
 }
 """What a function builds before it takes its first message."""
 

@@ -28,6 +28,7 @@ CONFIG = f"""
 profiles:
   quick: {{policy: digest, timeout: 10m, soak: 1m, cooldown: 0s}}
   written: {{policy: "semver:minor", write: digest, cooldown: 0s}}
+  gated: {{policy: "digest:prod", write: digest, soak: 0s, cooldown: 0s, gates: {{scan: {{wait: 2h}}}}}}
 channels:
   ops: {{type: slack, channel: {CHANNEL}, secret: "{PARAMETER}slack"}}
   gone: {{type: slack, channel: C9999999999, secret: "{PARAMETER}gone"}}

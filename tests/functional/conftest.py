@@ -28,6 +28,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     config = tmp_path_factory.mktemp("config") / "longshore.yaml"
     config.write_text(getattr(request.module, "CONFIG", PROFILES), encoding="utf-8")
     quiet = {"PassableRoleArns": PASSABLE, "MirrorMode": "off", "NotifyMode": "off", "RecoverMode": "off"}
+    quiet["ScanMode"] = "off"
     parameters = {**quiet, **getattr(request.module, "PARAMETERS", {})}
     with Bundle.start(parameters=parameters, sources=Sources(config=config)) as bundle:
         yield bundle

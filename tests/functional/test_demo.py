@@ -13,7 +13,7 @@ from longshore_local.demo.scenarios import SCENARIOS
 from longshore_local.demo.stage import Stage
 from longshore_local.images import single
 
-NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog", "replace", "left-alone"]
+NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog", "gate", "replace", "left-alone"]
 TOLD = {
     "push": ["CI pushes shop/web:prod", "[moved]", "is complete", "verified"],
     "rollback": ["web exited with 1", "rolling back", "ECS rolled it back", "is quarantined", "[quarantined]"],
@@ -22,6 +22,7 @@ TOLD = {
     "semver": ["[newer]", "only this changes: web = shop/web:1.5.0", "shop/proxy:3.1.0"],
     "coalesce": ["build 3", "build 4", "build 5", "[deployment-in-progress]"],
     "watchdog": ["not healthy at the deadline", "rolled back at its deadline"],
+    "gate": ["[gate-pending]", "1 critical", "P1 CVE-2026-31337 in openssl", "[gate-failed]", "[clean]", "[moved]"],
     "replace": [
         "OutOfMemoryError",
         "[idempotent]",

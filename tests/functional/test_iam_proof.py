@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from tests.functional import busy_account, busy_deployments, busy_tasks
+from tests.functional import busy_account, busy_deployments, busy_scans, busy_tasks
 from tests.functional.busy_account import PARAMETERS, BusyAccount
 from tests.template.iam import Request, Role, Statement, denied, function_roles, roles, unused
 from tests.template.rendered import ROOT, Rendered
@@ -32,7 +32,8 @@ ELSEWHERE = frozenset({"MirrorRole"})
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusyAccount]:
     """Everything has happened here."""
-    yield from busy_account.live(tmp_path_factory.mktemp("busy"), (*busy_deployments.STEPS, *busy_tasks.STEPS))
+    steps = (*busy_deployments.STEPS, *busy_tasks.STEPS, *busy_scans.STEPS)
+    yield from busy_account.live(tmp_path_factory.mktemp("busy"), steps)
 
 
 @pytest.fixture(scope="module")

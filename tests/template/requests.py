@@ -180,6 +180,13 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("events", "PutEvents"): _entries,
     ("ecr", "BatchGetImage"): _repository("BatchGetImage"),
     ("ecr", "DescribeImages"): _repository("DescribeImages"),
+    ("ecr", "DescribeImageScanFindings"): _repository("DescribeImageScanFindings"),
+    ("ecr", "ListImageReferrers"): _repository("BatchGetImage"),  # which is what IAM asks for it (API reference)
+    ("ecr", "GetDownloadUrlForLayer"): _repository("GetDownloadUrlForLayer"),
+    ("inspector2", "ListFindings"): _anything("inspector2:ListFindings"),
+    ("inspector2", "BatchGetFindingDetails"): _anything("inspector2:BatchGetFindingDetails"),
+    ("inspector2", "ListCoverage"): _anything("inspector2:ListCoverage"),
+    ("inspector2", "GetClustersForImage"): _anything("inspector2:GetClustersForImage"),
     ("ecr", "BatchCheckLayerAvailability"): _repository("BatchCheckLayerAvailability"),
     ("ecr", "BatchDeleteImage"): _repository("BatchDeleteImage"),
     ("ecr", "CreateRepository"): _created,

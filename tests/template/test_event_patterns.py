@@ -20,13 +20,20 @@ MEANT = {
     "ecr/image-push": "ImageMoved UpstreamPushed",
     "ecr/image-push-index": "ImageMoved UpstreamPushed",
     "ecr/image-push-media-types": "ImageMoved UpstreamPushed",
+    "ecr/image-scan-clean": "ImageScanned",
+    "ecr/image-scan-complete": "ImageScanned",
+    "ecr/scan-resource-change": "ScanningChanged",
+    "inspector2/coverage-ecr": "ImageScanned",
+    "inspector2/finding-ecr": "ImageScanned",
+    "inspector2/finding-ecr-closed": "ImageScanned",
+    "inspector2/scan-ecr": "ImageScanned",
     "ecr/image-restore": "ImageMoved",
     "ecr/pull-through-cache-success": "ImageMoved",
     "ecr/replication-complete": "ImageMoved",
     "ecs/deployment-completed": "DeploymentChanged",
     "ecs/deployment-failed": "DeploymentChanged",
     "tag/tag-change-on-service": "WorkloadTagged",
-    "cloudformation/stack-status-change": "StackDeployed",
+    "cloudformation/stack-status-change": "ScanDeployed StackDeployed",
     "ec2/rebalance-recommendation": "CapacityInterrupted",
     "ec2/spot-interruption-warning": "CapacityInterrupted",
     "ecs/container-instance-agent-lost": "InstanceChanged",
@@ -52,15 +59,21 @@ MEANT = {
     "longshore/deployment-failed": "NoticeDue",
     "longshore/deployment-held": "NoticeDue",
     "longshore/deployment-planned": "NoticeDue",
-    "longshore/deployment-rolled-back": "NoticeDue",
+    "longshore/deployment-rolled-back": "NoticeDue RunningChanged",
     "longshore/deployment-started": "NoticeDue",
-    "longshore/deployment-succeeded": "NoticeDue",
+    "longshore/deployment-succeeded": "NoticeDue RunningChanged",
     "longshore/deployment-superseded": "NoticeDue",
     "longshore/events-missed": "NoticeDue",
     "longshore/hold-set": "NoticeDue",
-    "longshore/image-mirrored": "NoticeDue",
+    "longshore/image-mirrored": "NoticeDue RunningChanged",
     "longshore/mirror-failed": "NoticeDue",
     "longshore/mirror-reported": "NoticeDue",
+    "longshore/findings-reported": "NoticeDue",
+    "longshore/findings-reported-digest": "NoticeDue",
+    "longshore/findings-reported-expiring": "NoticeDue",
+    "longshore/findings-resolved": "NoticeDue",
+    "longshore/gate-closed": "GateDecided NoticeDue",
+    "longshore/gate-opened": "GateDecided NoticeDue",
     "longshore/crash-loop-opened": "NoticeDue",
     "longshore/crash-loop-opened-family": "NoticeDue",
     "longshore/crash-loop-resolved": "NoticeDue",
@@ -172,7 +185,7 @@ def test_whatever_has_a_meaning_for_people_is_told(kind: Kind) -> None:
 def test_only_what_ecr_does_not_tell_is_mirrored_on_by_our_own_word() -> None:
     event = sample("longshore/image-mirrored")
     public = changed(event, "detail.downstream", "public.ecr.aws/a1b2c3d4/nginx")
-    assert matching(public, bus="longshore") == ["NoticeDue", "UpstreamMirrored"]
+    assert matching(public, bus="longshore") == ["NoticeDue", "RunningChanged", "UpstreamMirrored"]
     assert matching(public) == []
 
 

@@ -29,10 +29,11 @@ VARIANTS: dict[str, dict[str, str]] = {
     "recovering": {"RecoverMode": "auto", "FollowCloudTrail": "true"},
     "off": {"RedeployMode": "off"},
     "not mirroring": {"MirrorMode": "off"},
+    "not scanning": {"ScanMode": "off"},
     "not recovering": {"RecoverMode": "off"},
     "silent": {"NotifyMode": "off"},
 }
-CAPABILITIES = ("Redeploy", "Recover", "Mirror", "Notify")
+CAPABILITIES = ("Redeploy", "Recover", "Mirror", "Scan", "Notify")
 WAITING = 6  # visibility timeout, in timeouts of the function (AWS's advice for event source mappings)
 A_FORTNIGHT = 1_209_600
 
@@ -188,9 +189,10 @@ def test_removal_leaves_only_the_ledger(stack: Rendered) -> None:
 
 
 def test_postponed_messages_go_to_the_stacks_own_schedule_group(stack: Rendered) -> None:
-    for schedule in stack.of_type("AWS::Scheduler::Schedule").values():
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
         assert schedule["GroupName"] == stack.stack
-        assert json.loads(schedule["Target"]["Input"])["detail-type"] == "Sweep Due"
+        due = "Digest Due" if name == "ScanDigest" else "Sweep Due"
+        assert json.loads(schedule["Target"]["Input"])["detail-type"] == due
         assert schedule["FlexibleTimeWindow"]["Mode"] == "FLEXIBLE", "not every account at the full hour"
     for function in stack.of_type("AWS::Lambda::Function").values():
         assert function["Environment"]["Variables"]["LONGSHORE_SCHEDULE_GROUP"] == stack.stack

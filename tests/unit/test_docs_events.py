@@ -26,10 +26,14 @@ from tests.mirrors_world import MirrorWorld
 from tests.mirrors_world import digest as mirrored
 from tests.notify_world import MemoryThreads
 from tests.recover_stories import STORIES as RECOVER_STORIES
+from tests.scan_stories import STORIES as SCAN_STORIES
 from tests.world import WEB, World, digest, one_service
 
 if TYPE_CHECKING:
     from tests.recover_world import RecoverWorld
+    from tests.scan_world import ScanWorld
+
+    Told = World | RecoverWorld | MirrorWorld | ScanWorld
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
@@ -51,6 +55,7 @@ def published_kinds() -> set[Kind]:
         *(package / "recover").glob("*.py"),
         package / "notify" / "telling.py",
         package / "mirror" / "telling.py",
+        package / "scan" / "telling.py",
     ]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     named = {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Kind"}
@@ -273,8 +278,9 @@ def mirror_observed() -> MirrorWorld:
     return world
 
 
-STORIES: tuple[Callable[[], World | RecoverWorld | MirrorWorld], ...] = (
+STORIES: tuple[Callable[[], Told], ...] = (
     *RECOVER_STORIES,
+    *SCAN_STORIES,
     planned,
     held,
     never_whole,
@@ -310,7 +316,7 @@ class _Entries:
         return {}
 
 
-def on_the_bus(world: World | RecoverWorld | MirrorWorld) -> list[tuple[Kind, dict[str, Any]]]:
+def on_the_bus(world: Told) -> list[tuple[Kind, dict[str, Any]]]:
     """What a rule on the bus would see of all that was announced."""
     entries = _Entries()
     Bus(lambda: entries, "longshore", world.clock).publish(world.publisher.published)
@@ -321,7 +327,7 @@ def on_the_bus(world: World | RecoverWorld | MirrorWorld) -> list[tuple[Kind, di
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_what_is_announced_holds_the_schema(story: Callable[[], World | RecoverWorld | MirrorWorld]) -> None:
+def test_what_is_announced_holds_the_schema(story: Callable[[], Told]) -> None:
     told = on_the_bus(story())
     assert told
     assert [(kind.value, found) for kind, detail in told if (found := problems(kind, detail))] == []
@@ -369,13 +375,33 @@ def test_a_later_stage_has_a_sample_and_its_own_members() -> None:
     assert told == {"rolling", "soaking"}
 
 
-OTHERS = ("task-failed-left-alone", "task-failed-observed", "crash-loop-opened-family")
+OTHERS = (
+    "task-failed-left-alone",
+    "task-failed-observed",
+    "crash-loop-opened-family",
+    "findings-reported-expiring",
+    "findings-reported-digest",
+)
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_further_samples_hold_the_schema_of_their_kind(name: str) -> None:
     sample = json.loads((SAMPLES / "longshore" / f"{name}.json").read_text(encoding="utf-8"))
     assert problems(Kind(sample["detail-type"]), sample["detail"]) == []
+
+
+def test_every_shape_of_a_report_is_told_and_has_its_own_members() -> None:
+    told = [detail for story in SCAN_STORIES for kind, detail in on_the_bus(story()) if kind is Kind.FINDINGS_REPORTED]
+    assert {each["report"] for each in told} == {"scan", "expiring", "digest"}
+    assert {each["reason"] for each in told} == set(schema_of(Kind.FINDINGS_REPORTED)["properties"]["reason"]["enum"])
+    for detail in told:
+        members = set(detail) - {"workload", "verdict"}
+        assert all(problems(Kind.FINDINGS_REPORTED, {k: v for k, v in detail.items() if k != m}) for m in members)
+
+
+def test_every_end_of_findings_is_told() -> None:
+    told = [detail for story in SCAN_STORIES for kind, detail in on_the_bus(story()) if kind is Kind.FINDINGS_RESOLVED]
+    assert {each["reason"] for each in told} == set(schema_of(Kind.FINDINGS_RESOLVED)["properties"]["reason"]["enum"])
 
 
 def test_every_reason_and_class_of_recover_is_explained() -> None:

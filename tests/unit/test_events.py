@@ -39,6 +39,8 @@ READ = {
     "ECS Deployment State Change",
     "CloudFormation Stack Status Change",
     "Redeploy Requested",
+    "Gate Opened",
+    "Gate Closed",
 }
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from longshore_config.compile import InvalidConfigError, canonical, compile_config
+from longshore_config.scanning import scan_notes
 
 USAGE = "usage: python -m longshore_config longshore.yaml [config.json]"
 
@@ -15,11 +16,14 @@ def main(arguments: list[str]) -> int:
     if len(arguments) not in {1, 2}:
         return _fail(USAGE)
     try:
-        compiled = canonical(compile_config(Path(arguments[0])))
+        config = compile_config(Path(arguments[0]))
+        compiled, notes = canonical(config), scan_notes(Path(arguments[0]))
     except InvalidConfigError as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{arguments[0]}: {error.strerror or error}")
+    for note in notes:
+        print(note, file=sys.stderr)
     if len(arguments) > 1:
         out = Path(arguments[1])
         out.parent.mkdir(parents=True, exist_ok=True)

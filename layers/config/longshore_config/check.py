@@ -17,6 +17,7 @@ from longshore_config.document import Document, KeyPath, Problem, dotted, is_con
 from longshore_config.mirroring import mirror_problems
 from longshore_config.retries import retry_problems
 from longshore_config.routing import routing_problems
+from longshore_config.scanning import scan_problems
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -27,6 +28,7 @@ _TYPES = {
     "array": "a list",
     "string": "text",
     "integer": "a whole number",
+    "number": "a number",
     "boolean": "true or false",
 }
 
@@ -42,14 +44,21 @@ def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     for rules in (_schema_problems, _policy_problems, mirror_problems, routing_problems, retry_problems):
         if not document.problems:
             document.problems += rules(document)
+    if not document.problems:
+        document.problems += scan_problems(document, path.parent, schema_problems)
     if document.problems:
         return {}, sorted(set(document.problems))
     return {key: value for key, value in (document.data or {}).items() if value is not None}, []
 
 
 def _schema_problems(document: Document) -> list[Problem]:
+    return schema_problems(document)
+
+
+def schema_problems(document: Document, part: str = "") -> list[Problem]:
+    """What the schema says of a document, or `part` of the schema of another file's."""
     data = {} if document.data is None else document.data
-    return [problem for error in _validator().iter_errors(data) for problem in _problems(error, document)]
+    return [problem for error in _validator(part).iter_errors(data) for problem in _problems(error, document)]
 
 
 def _policy_problems(document: Document) -> list[Problem]:
@@ -66,7 +75,7 @@ def _policy_problems(document: Document) -> list[Problem]:
             import_module("longshore.redeploy.profiles").read_profiles({name: profile})
         except import_module("longshore.errors").ConfigurationError as error:
             key = error.key.removeprefix(f"profiles.{name}").removeprefix(".")
-            path = ("profiles", name, *([key] if key else []))
+            path = ("profiles", name, *(key.split(".") if key else []))
             problems.append(_problem(document, path, error.problem, error.fix))
     return problems
 
@@ -79,8 +88,9 @@ def schema() -> dict[str, Any]:
 
 
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(schema(), format_checker=FormatChecker(["regex"]))
+def _validator(part: str) -> Draft202012Validator:
+    wanted = {**schema()["$defs"][part], "$defs": schema()["$defs"]} if part else schema()
+    return Draft202012Validator(wanted, format_checker=FormatChecker(["regex"]))
 
 
 def _problems(error: ValidationError, document: Document) -> Iterator[Problem]:
@@ -147,7 +157,14 @@ def _message(error: ValidationError, written: str | None) -> str:
 def _kind(value: Any) -> str:
     if value is None:
         return "nothing"
-    for kind, name in ((dict, "object"), (list, "array"), (str, "string"), (bool, "boolean"), (int, "integer")):
+    for kind, name in (
+        (dict, "object"),
+        (list, "array"),
+        (str, "string"),
+        (bool, "boolean"),
+        (int, "integer"),
+        (float, "number"),
+    ):
         if isinstance(value, kind):
             return _TYPES[name]
     return type(value).__name__

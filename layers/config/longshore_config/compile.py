@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from longshore_config.check import read
 from longshore_config.durations import seconds
 from longshore_config.retries import compiled_retries
+from longshore_config.scanning import compiled_scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,12 +37,16 @@ def compile_config(path: Path) -> dict[str, Any]:
     for profile in config.get("profiles", {}).values():
         for key in DURATIONS & profile.keys():
             profile[key] = seconds(profile[key])
+        for terms in profile["gates"].values() if isinstance(profile.get("gates"), dict) else ():
+            _count_seconds(terms or {}, "wait")
     for mirror in config.get("mirrors", {}).values():
         _count_seconds(mirror, "every")
         _count_seconds(mirror.get("tags", {}), "min_age")
         _count_seconds(mirror.get("prune", {}), "after")
     if "recover" in config:
         config["recover"] = compiled_retries(config["recover"])
+    if "scan" in config:
+        config["scan"] = compiled_scan(config["scan"], path.parent)
     return config
 
 

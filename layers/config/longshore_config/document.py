@@ -24,23 +24,35 @@ _REINTERPRETED = {
     "timestamp": "a date",
 }
 _PREFIX = "tag:yaml.org,2002:"
+_FRACTION = re.compile(r"[0-9]{0,3}\.[0-9]{1,9}")
+_FRACTIONS = frozenset({("scan", "epss")})
+"""Where a fraction is meant."""
+_ON = ("scan", "digest")
+"""Below it the key `on` is what it says, not YAML 1.1's true."""
 _PLAIN = frozenset({"type", "lang", "region"})
 """Of a channel: what is one of a few words."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing wrong with a configuration file, where it is (counted from 1), and what to write instead."""
+    """One thing wrong with a configuration file, where it is (counted from 1), and what to write instead.
+
+    `file` names the file where that is not the configuration itself.
+    """
 
     line: int
     column: int
     key_path: str
     message: str
     fix: str = ""
+    file: str = ""
 
     def located(self, name: str) -> str:
-        """The problem as compilers print it: ``longshore.yaml:12:5 profiles.web.write: ...``."""
-        where = f"{name}:{self.line}:{self.column} {self.key_path}".rstrip()
+        """The problem as compilers print it: ``longshore.yaml:12:5 profiles.web.write: ...``.
+
+        `name` is that of the configuration; another file beside it may have the problem.
+        """
+        where = f"{self.file or name}:{self.line}:{self.column} {self.key_path}".rstrip()
         return f"{where}: {self.message}" + (f"; {self.fix}" if self.fix else "")
 
 
@@ -79,15 +91,15 @@ def dotted(path: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def read_document(content: bytes) -> Document:
-    """Reads a file's content. Never raises: whatever is wrong is among the problems."""
+def read_document(content: bytes, *, dates: bool = False) -> Document:
+    """Reads a file's content. Never raises: whatever is wrong is among the problems. `dates` are text where allowed."""
     document = Document()
     if len(content) > MAX_BYTES:
         document.report((), f"the file has {len(content)} bytes", f"at most {MAX_BYTES} are read")
         return document
     try:
         node = yaml.compose(content.decode("utf-8-sig"), Loader=yaml.SafeLoader)
-        document.data = _Reader(document).value(node, ()) if node else None
+        document.data = _Reader(document, dates).value(node, ()) if node else None
     except UnicodeDecodeError as error:
         document.report((), f"not UTF-8 text (byte {error.start})", "save the file as UTF-8")
     except yaml.YAMLError as error:
@@ -107,8 +119,9 @@ def _syntax_problem(error: yaml.YAMLError) -> Problem:
 class _Reader:
     """Turns nodes into data."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, dates: bool) -> None:
         self._document = document
+        self._dates = dates
         self._nodes = 0
         self._open: list[yaml.Node] = []
 
@@ -153,6 +166,8 @@ class _Reader:
     def _key(self, key: yaml.Node, place: tuple[int, int], path: KeyPath) -> str | None:
         if key.tag == _PREFIX + "str" and isinstance(key, yaml.ScalarNode):
             return str(key.value)
+        if path[:2] == _ON and key.value == "on":
+            return "on"
         if key.tag == _PREFIX + "merge":
             problem = Problem(
                 *place, dotted(path), "merge keys (<<) are not supported", "repeat the keys, or alias whole values"
@@ -179,6 +194,12 @@ class _Reader:
                 return text.lower() == "true"
             case "int" if _WHOLE_NUMBER.fullmatch(text):
                 return int(text)
+            case "float" if path in _FRACTIONS and _FRACTION.fullmatch(text):
+                return float(text)
+        return text if kind == "timestamp" and self._dates else self._reinterpreted(node, path)
+
+    def _reinterpreted(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        text, kind = node.value, node.tag.removeprefix(_PREFIX)
         if kind in _REINTERPRETED and is_confidential(path):
             return self._refuse(path, f"YAML reads it as {_REINTERPRETED[kind]}", "quote it")
         if kind in _REINTERPRETED:

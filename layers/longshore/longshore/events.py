@@ -105,6 +105,10 @@ PENDING = "pending"
 """The reason of a request to look at what arrived while a deployment was under way."""
 
 
+JUDGED = "judged"
+"""The reason of a request to look at what waited for its gate."""
+
+
 class RedeployRequested(NamedTuple):
     """Another capability, or the watch, asks redeploy to act: the one writer of workloads (design 3)."""
 
@@ -244,6 +248,11 @@ def _requested(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     return RedeployRequested(_workload(detail), text(detail, "reason", where="detail", limit=256), correlation)
 
 
+def _judged(_: Envelope, detail: Mapping[str, Any]) -> Fact:
+    """A gate: what it says is read from the ledger when the workload is decided on again."""
+    return RedeployRequested(_workload(detail), JUDGED, optional_text(detail, "correlation", "detail") or "")
+
+
 def _watch(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     return WatchDue(_workload(detail))
 
@@ -268,6 +277,8 @@ _READERS: Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]] = {
     "ECS Deployment State Change": _deployment_change,
     "CloudFormation Stack Status Change": _stack_deployed,
     "Redeploy Requested": _requested,
+    "Gate Opened": _judged,
+    "Gate Closed": _judged,
     "Sweep Due": _sweep,
     "Watch Due": _watch,
 }

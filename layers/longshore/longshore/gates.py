@@ -74,6 +74,18 @@ class GateTerms:
     no_result: frozenset[GateReason] = frozenset()
     tell_only: bool = False
 
+    def admit(self, reason: GateReason) -> bool:
+        """Whether what the gate says lets the image be deployed."""
+        match reason.result:
+            case GateResult.PASS:
+                return True
+            case GateResult.FAIL:
+                return self.tell_only
+            case GateResult.NO_RESULT:
+                return reason in self.no_result
+            case GateResult.WAIT:
+                return False
+
 
 @dataclass(frozen=True, slots=True)
 class GateQuestion:
@@ -99,6 +111,11 @@ class GateQuestion:
     def until(self) -> datetime:
         """When a scan that has not finished is no result."""
         return self.asked + self.terms.wait
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What names it in the ledger: the detail of `GATE_DUE`."""
+        return {"repository": str(self.repository), "workload": self.workload, "digest": self.digest}
 
     def same(self, other: GateQuestion) -> bool:
         """Whether both ask the same, whenever and for whatever reason."""

@@ -44,6 +44,8 @@ class Settings:
     fallback_topic_arn: str = ""
     dead_letters_url: str = ""
     slack_url: str = ""
+    scan_queue_url: str = ""
+    scan_queue_arn: str = ""
     loopback: bool = False
     registries: Mapping[str, str] = field(default_factory=dict)
     """Other hosts for some registries: the local bundle's, in the place of ECR and of upstreams."""
@@ -72,6 +74,8 @@ class Settings:
             fallback_topic_arn=env.get("LONGSHORE_FALLBACK_TOPIC_ARN", ""),
             dead_letters_url=env.get("LONGSHORE_DEAD_LETTERS_URL", ""),
             slack_url=env.get("LONGSHORE_SLACK_URL", ""),
+            scan_queue_url=env.get("LONGSHORE_SCAN_QUEUE_URL", ""),
+            scan_queue_arn=env.get("LONGSHORE_SCAN_QUEUE_ARN", ""),
             loopback=env.get("LONGSHORE_LOOPBACK") == "true",
             registries=dict(each.split("=", 1) for each in env.get("LONGSHORE_REGISTRIES", "").split(",") if each),
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from longshore.aws.blobs import Fetch
     from longshore.aws.ecr import EcrRegistry
     from longshore.aws.ecs import EcsServices
     from longshore.aws.places import Credential
@@ -52,10 +53,16 @@ if TYPE_CHECKING:
     from longshore.redeploy.watch import Watcher
     from longshore.registries.auth import Login
     from longshore.registries.client import DistributionRegistry
+    from longshore.scan.messages import Message as ScanMessage
+    from longshore.scan.ports import Ports as ScanPorts
+    from longshore.scan.service import Scanner
 
 _TELLING: Final = timedelta(seconds=75)
 """One message of notify: 20 s in which steps begin, the longest of them (two requests, twice when the secret has
 rotated, 10 s each), and the ledger."""
+
+_LOOKING: Final = timedelta(seconds=120)
+"""One message of scan: the pages of ECR and of Inspector for an image and for what runs, and Inspector is slow."""
 
 _clock: Clock = SystemClock()
 _connections: list[DistributionRegistry] = []
@@ -76,6 +83,8 @@ def reset() -> None:
     for built in (*shared, redeployer, watcher, recoverer, notifier):
         built.cache_clear()
     mirrorer.cache_clear()
+    scanner.cache_clear()
+    _fetch.cache_clear()
     while _connections:
         _connections.pop().close()
 
@@ -156,6 +165,7 @@ def _postponer(url: str, arn: str) -> QueuePostponer:
 @cache
 def ports() -> Ports:
     """Everything that redeploy needs, on the environment's own queues."""
+    from longshore.aws.gates import LedgerGates
     from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
     from longshore.redeploy.ports import Ports
 
@@ -170,6 +180,8 @@ def ports() -> Ports:
         switches=LedgerSwitches(table(), stack.account, stack.region),
         postponer=_own_queue(),
         reminder=_postponer(stack.watch_queue_url, stack.watch_queue_arn),
+        gates=LedgerGates(table(), _clock),
+        asker=_postponer(stack.scan_queue_url, stack.scan_queue_arn) if stack.scan_queue_url else None,
         publisher=bus(),
         clock=_clock,
     )
@@ -384,6 +396,61 @@ def mirrorer() -> Mirrorer:
     )
     mirrors = read_mirrors(load_config(stack.config).get("mirrors") or {}, home)
     return Mirrorer(needs, mirrors, home.host, observe=stack.mode is Mode.OBSERVE)
+
+
+def scanning(logger: Logger, metrics: Metrics) -> Intake[ScanMessage]:
+    """What takes batches of what scan looks at."""
+    from longshore.scan.messages import Message
+
+    return Intake(Message.parse, scanner(logger.warning).handle, _own_queue(), _clock, logger, metrics, _LOOKING)
+
+
+@cache
+@uncollected()
+def scanner(log: Callable[[str], None]) -> Scanner:
+    """The use case of `functions/scan.py`; `log` is told of attestations that cannot be read."""
+    from longshore.scan.rules import read_scan_policy
+    from longshore.scan.service import Scanner
+
+    stack = settings()
+    policy = read_scan_policy(load_config(stack.config).get("scan"))
+    return Scanner(_scan_ports(log), policy, observe=stack.mode is Mode.OBSERVE)
+
+
+def _scan_ports(log: Callable[[str], None]) -> ScanPorts:
+    from longshore.aws.attestations import EcrAttestations
+    from longshore.aws.ecr_findings import EcrScans
+    from longshore.aws.gates import LedgerGates
+    from longshore.aws.inspector import Inspector
+    from longshore.aws.ledger import LedgerIndex
+    from longshore.aws.runners import WorkloadRunners
+    from longshore.aws.scans import LedgerAcceptances, LedgerReports
+    from longshore.scan.ports import Ports as ScanPorts
+
+    stack = settings()
+    where = stack.account, stack.region
+    index = LedgerIndex(table())
+    inspector = Inspector(client("inspector2"))
+    return ScanPorts(
+        scans=EcrScans(client("ecr"), inspector),
+        runners=WorkloadRunners(index, ecs_services, registry, inspector, *where),
+        attestations=EcrAttestations(client("ecr"), lambda url, limit: _fetch()(url, limit), log),
+        reports=LedgerReports(table(), _clock, *where),
+        acceptances=LedgerAcceptances(table(), _clock, *where),
+        gates=LedgerGates(table(), _clock),
+        index=index,
+        postponer=_own_queue(),
+        publisher=bus(),
+        clock=_clock,
+    )
+
+
+@cache
+def _fetch() -> Fetch:
+    """The way to blobs of ECR; reading the machine's certificates takes its time."""
+    from longshore.aws.blobs import HttpsFetch
+
+    return HttpsFetch(loopback=settings().loopback)
 
 
 def _connected(host: str, side: Side, credential: Callable[[], Credential] | None) -> DistributionRegistry:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from longshore_local.demo.sentences import short
 from longshore_local.demo.stage import Stage
 from longshore_local.images import artifact, multi_platform, signature, signature_tag, single
+from longshore_local.scanning.vulnerabilities import Vulnerability
 
 __all__ = ["SCENARIOS", "Scenario"]
 
@@ -152,6 +153,32 @@ def watchdog(stage: Stage) -> None:
     stage.conclude()
 
 
+def gate(stage: Stage) -> None:
+    """An image with a critical finding is kept out; the mended one is let in as soon as it is scanned."""
+    scanner = stage.bundle.scanner
+    scanner.use("enhanced")
+    image = stage.repository(WEB)
+    first, bad = single("web, build 1"), single("web, build 2, with an old openssl")
+    stage.stock(WEB, "prod", first)
+    stage.service({"web": f"{image}:prod"}, "profile:gated")
+    stage.narrator.say(
+        "You", "let nothing in that Inspector finds P1 or P2 in (profile gated), and wait 30 minutes for it"
+    )
+    found = Vulnerability("CVE-2026-31337", "CRITICAL", "openssl", "3.0.13", fixed_in="3.0.14", exploit=True, score=9.8)
+    scanner.found(WEB, bad.digest, [found])
+    stage.push("CI", WEB, "prod", bad)
+    stage.until(stage.announced("Gate Closed"), "the gate is shut")
+    stage.wait(minutes=10)
+    stage.verify(stage.digests() == {"web": first.digest}, "the service still runs build 1")
+    stage.verify("gate-failed" in stage.reasons(), "build 2 is held")
+    mended = single("web, build 3, with a new openssl")
+    stage.push("CI", WEB, "prod", mended, "with openssl 3.0.14")
+    stage.until(stage.announced("Gate Opened"), "the gate opens for build 3")
+    stage.until(stage.announced("Deployment Succeeded"), "build 3 is deployed")
+    stage.verify(stage.digests() == {"web": mended.digest}, "build 3 runs")
+    stage.conclude()
+
+
 def replace(stage: Stage) -> None:
     """A task that nobody else would start again: out of memory, run again with more, until it ends well."""
     image = stage.repository("shop/etl")
@@ -186,6 +213,7 @@ _ALL = (
     Scenario("semver", "a new version changes one image of the task definition, and nothing else", semver),
     Scenario("coalesce", "three pushes during a deployment: the newest wins", coalesce),
     Scenario("watchdog", "a deployment that hangs is stopped at its deadline", watchdog),
+    Scenario("gate", "a push held by a critical finding, and released by a clean one", gate),
     Scenario("replace", "a task that ran out of memory is run again with more", replace),
     Scenario("left-alone", "a failure that another try would not mend is told, once", left_alone),
 )

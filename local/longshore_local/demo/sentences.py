@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from longshore.decisions import Reason
+from longshore_local.demo.scan_sentences import is_of_scan, scan_ended, scan_sentence
 from longshore_local.demo.task_sentences import task_ended, task_sentence
 
 Detail = Mapping[str, Any]
@@ -36,6 +37,8 @@ def aws_sentence(event: Mapping[str, Any]) -> tuple[str, str] | None:
         case "ECS Task State Change" if detail["lastStatus"] == "STOPPED":
             failure = task_ended(detail)
             return ("ECS", failure) if failure else None
+        case "Inspector2 Scan":
+            return "Inspector", scan_ended(detail)
         case _:
             return None
 
@@ -53,6 +56,8 @@ def _deployment(service: str, detail: Detail) -> str:
 def outcome_sentence(outcome: Detail) -> str | None:
     """What one outcome means; None for what only a log needs."""
     reason, detail = str(outcome["reason"]), outcome.get("detail", {})
+    if is_of_scan(outcome):
+        return scan_sentence(outcome)
     if "family" in detail:
         return task_sentence(outcome)
     if detail.get("stage") == "soaking":

@@ -77,6 +77,15 @@ def test_profiles_come_from_the_configuration(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["reason"] == "newer"
 
 
+def test_gates_are_not_asked(tmp_path: Path) -> None:
+    file = tmp_path / "longshore.yaml"
+    file.write_text("profiles:\n  web: {policy: 'semver:minor', gates: [scan]}\n", encoding="utf-8")
+    result = decide(
+        "--policy", "profile:web", "--current", "1.4.2", "--pushed", "1.5.0", "--config", str(file), "--json"
+    )
+    assert (json.loads(result.stdout)["verdict"], json.loads(result.stdout)["reason"]) == ("deploy", "newer")
+
+
 def test_a_wrong_configuration_is_exit_2_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "longshore.yaml"
     file.write_text("profiles:\n  web: {policy: whatever}\n", encoding="utf-8")

@@ -134,7 +134,7 @@ WRONG = [
     ("limits: {}", "4:5 profiles.web.limits: nothing is written below it"),
     ("limits: {per_day: 1}", "4:14 profiles.web.limits.per_day: unknown key"),
     ("limits: {per_hour: 0}", "4:14 profiles.web.limits.per_hour: 0 is less than 1; write a whole number, 1 or more"),
-    ("gates: [scan]", "4:5 profiles.web.gates: unknown key; known here: allow,"),
+    ("approvals: 1", "4:5 profiles.web.approvals: unknown key; known here: allow,"),
 ]
 
 
@@ -145,7 +145,7 @@ def test_a_wrong_option_is_named_with_place_and_fix(tmp_path: Path, option: str,
 
 
 STRUCTURE = [
-    ("scan: []", "1:1 scan: unknown key; known here: channels, mirrors, profiles, recover, routes"),
+    ("secrets: []", "1:1 secrets: unknown key; known here: channels, mirrors, profiles, recover, routes, scan"),
     ("profils: {}", "1:1 profils: unknown key; did you mean profiles?"),
     ("- a", "1:1: a list where keys with values is expected"),
     ("profiles: []", "1:1 profiles: a list where keys with values is expected"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from longshore.decisions import Decision, Reason, Verdict
-from longshore.gates import GateResult
+from longshore.gates import GateReason
 from longshore.redeploy.decide import (
     Approval,
     Candidate,
@@ -239,15 +239,15 @@ def test_an_incomplete_index_waits() -> None:
     [
         ({}, "wait:gate-pending"),
         ({B: {}}, "wait:gate-pending"),
-        ({B: {"scan": GateResult.WAIT}}, "wait:gate-pending"),
-        ({B: {"scan": GateResult.FAIL}}, "hold:gate-failed"),
-        ({B: {"scan": GateResult.NO_RESULT}}, "hold:gate-no-result"),
-        ({B: {"scan": GateResult.PASS}}, "deploy:moved"),
-        ({B: {"scan": GateResult.PASS, "signature": GateResult.FAIL}}, "hold:gate-failed"),
-        ({A: {"scan": GateResult.PASS}}, "wait:gate-pending"),
+        ({B: {"scan": GateReason.SCANNING}}, "wait:gate-pending"),
+        ({B: {"scan": GateReason.FINDINGS}}, "hold:gate-failed"),
+        ({B: {"scan": GateReason.UNSUPPORTED}}, "hold:gate-no-result"),
+        ({B: {"scan": GateReason.CLEAN}}, "deploy:moved"),
+        ({B: {"scan": GateReason.CLEAN, "signature": GateReason.FINDINGS}}, "hold:gate-failed"),
+        ({A: {"scan": GateReason.CLEAN}}, "wait:gate-pending"),
     ],
 )
-def test_gates_judge_the_digest_that_is_deployed(results: dict[str, dict[str, GateResult]], expected: str) -> None:
+def test_gates_judge_the_digest_that_is_deployed(results: dict[str, dict[str, GateReason]], expected: str) -> None:
     decision = decide(
         policy("digest", gates=["scan"]), Current("prod", A), Candidate("prod", B), Circumstances(gates=results)
     )
@@ -255,7 +255,7 @@ def test_gates_judge_the_digest_that_is_deployed(results: dict[str, dict[str, Ga
 
 
 def test_a_gate_means_nothing_where_the_tag_is_written() -> None:
-    passed = Circumstances(gates={B: {"scan": GateResult.PASS}})
+    passed = Circumstances(gates={B: {"scan": GateReason.CLEAN}})
     assert decide(policy("digest"), Current("prod", A), Candidate("prod", B), passed).reason is Reason.GATE_NEEDS_DIGEST
     assert decide(policy("digest", write="digest"), Current("prod", A), Candidate("prod", B), passed).deploys
 

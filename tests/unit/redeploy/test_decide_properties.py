@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from longshore.decisions import Decision, Reason, Verdict
-from longshore.gates import GateResult
+from longshore.gates import GateReason, GateResult
 from longshore.redeploy.decide import Approval, Candidate, Circumstances, Current, Veto, choose, decide
 from longshore.redeploy.policy import Policy, parse_policy
 from longshore.redeploy.profiles import read_profiles
@@ -57,7 +57,7 @@ circumstances = st.builds(
     st.just(()) | st.lists(vetoes, max_size=2).map(tuple),
     st.just(frozenset[str]()) | st.frozensets(st.sampled_from(["linux/amd64", "linux/arm64"])),
     st.frozensets(digests, max_size=1),
-    st.just({}) | st.dictionaries(digests, st.dictionaries(st.just("scan"), st.sampled_from(GateResult))),
+    st.just({}) | st.dictionaries(digests, st.dictionaries(st.just("scan"), st.sampled_from(GateReason))),
     st.just({}) | st.dictionaries(digests, st.sampled_from(Approval)),
 )
 plain = st.tuples(*[st.integers(0, 3)] * 3).map(lambda core: ".".join(map(str, core)))
@@ -201,7 +201,7 @@ def test_nothing_deploys_what_is_quarantined_ungated_or_unapproved(
     assert candidate.digest not in against.quarantined
     assert candidate.complete
     assert candidate.digest not in current.running
-    assert all(result is GateResult.PASS for result in results.values())
+    assert all(result.result is GateResult.PASS for result in results.values())
     assert set(policy.options.gates) <= set(results)
     assert approval is Approval.GRANTED or (approval is None and not policy.options.approval)
     assert not candidate.platforms or all(candidate.on(platform) for platform in against.required_platforms)

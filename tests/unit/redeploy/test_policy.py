@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from longshore.decisions import Reason
 from longshore.errors import ConfigurationError
+from longshore.gates import GateTerms
 from longshore.redeploy.policy import (
     CalverPolicy,
     DigestPolicy,
@@ -162,7 +163,7 @@ def test_a_profile_carries_the_richer_rules() -> None:
     assert options.extract is not None and options.extract.key("v1.2.3") == "1.2.3"
     assert (options.prerelease, options.max_major_jump, options.immutable_retag) == ("channel:rc", 1, Retag.DEPLOY)
     assert (options.on_unknown, options.redeploy_on) == (OnUnknown.DEPLOY, RedeployOn.INDEX)
-    assert (options.gates, options.approval) == (("scan",), True)
+    assert (options.gates, options.approval) == ({"scan": GateTerms()}, True)
 
 
 def test_the_defaults_are_the_careful_ones() -> None:
@@ -217,6 +218,8 @@ def test_a_gate_or_an_approval_writes_the_digest_that_it_judged(keys: dict[str, 
         (_profile(write="tag"), "profiles.web.write"),
         (_profile(gates="scan"), "profiles.web.gates"),
         (_profile(gates=[1]), "profiles.web.gates"),
+        (_profile(gates=["tests"]), "profiles.web.gates"),
+        (_profile(gates={"scan": {"fail": ["P5"]}}), "profiles.web.gates.scan.fail"),
         (_profile(write="declared", gates=["scan"]), "profiles.web.write"),
         (_profile(write="declared", approvals={"count": 1}), "profiles.web.write"),
         (_profile(allow_downgrade=True), "profiles.web.allow_downgrade"),

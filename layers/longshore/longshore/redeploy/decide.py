@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason
-from longshore.gates import GateResult
+from longshore.gates import GateReason, GateResult, GateTerms
 from longshore.redeploy.order import follow, place, preference, recency, unchanged
 from longshore.redeploy.policy import NewestPolicy, Policy, Write
 from longshore.redeploy.state import FREE, Approval, Candidate, Circumstances, Current, Veto
@@ -28,6 +28,7 @@ _GATES = {
     GateResult.NO_RESULT: Reason.GATE_NO_RESULT,
     GateResult.WAIT: Reason.GATE_PENDING,
 }
+_STRICT = GateTerms()
 _APPROVALS = {
     Approval.REJECTED: Reason.APPROVAL_REJECTED,
     Approval.EXPIRED: Reason.APPROVAL_EXPIRED,
@@ -166,9 +167,9 @@ def _judgements(policy: Policy, candidate: Candidate, circumstances: Circumstanc
     results = circumstances.gates.get(candidate.digest, {})
     approval = circumstances.approvals.get(candidate.digest, Approval.PENDING if policy.options.approval else None)
     for gate in sorted({*policy.options.gates, *results}):
-        result = results.get(gate, GateResult.WAIT)
-        if result is not GateResult.PASS:
-            yield Decision(_GATES[result], {"gate": gate, "digest": candidate.digest})
+        says = results.get(gate, GateReason.SCANNING)
+        if not policy.options.gates.get(gate, _STRICT).admit(says):
+            yield Decision(_GATES[says.result], {"gate": gate, "digest": candidate.digest, "why": says.value})
     if approval and approval is not Approval.GRANTED:
         yield Decision(_APPROVALS[approval], {"digest": candidate.digest})
     if policy.options.write is Write.DECLARED and (policy.options.gated or results or approval):

@@ -13,6 +13,7 @@ from longshore.events import PENDING, Kind
 from longshore.images import is_artifact_tag, is_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
+from longshore.redeploy.gating import Gatekeeper
 from longshore.redeploy.plan import Facts, again, cooled, propose, way_back
 from longshore.redeploy.state import Candidate
 from longshore.redeploy.telling import Teller, decided
@@ -119,6 +120,7 @@ class Decider:
         self._rules = rules
         self._teller = teller
         self._deployer = Deployer(ports, teller)
+        self._gatekeeper = Gatekeeper(ports.gates, ports.asker, ports.clock)
 
     def each(self, event: Event, workloads: Sequence[Workload], arrival: Arrival | None = None) -> list[Outcome]:
         """Decides on every workload; one that fails stops no other, and has the message tried again."""
@@ -206,6 +208,7 @@ class Decider:
         decision = proposal.leading
         if decision is None:
             return []
+        asked = self._gatekeeper.ask(batch.event, facts, proposal)
         if decision.deploys and proposal.plan:
             capped = self._deployer.capped(batch.begun, facts)
             if capped:
@@ -214,7 +217,7 @@ class Decider:
             self._forget(record)
             return outcomes
         if decision.verdict is Verdict.WAIT and decision.reason is not Reason.INCOMPLETE_INDEX:
-            return self._wait(batch, facts, proposal, decision)
+            return self._wait(batch, facts, proposal, decision, asked)
         if decision.verdict is Verdict.SKIP:
             self._forget(record)
         return self._stay(batch, facts, proposal, decision)
@@ -276,7 +279,7 @@ class Decider:
             proposal = propose(facts, batch.event.correlation)
             unresolved = batch.unresolved(proposal, observation)
             if not unresolved:
-                return facts, proposal
+                return self._gatekeeper.gated(facts, proposal, batch.event.correlation)
             for key in unresolved:
                 if not batch.resolve(self._registry, key) and is_tag(key[1]):
                     self._heads.forget(*key)
@@ -287,14 +290,16 @@ class Decider:
         if not record.goods and observation.steady and observation.running and observation.desired > 0:
             self._records.good(record.arn, [Good(observation.running, self._clock.now())])
 
-    def _wait(self, batch: Batch, facts: Facts, proposal: Proposal, decision: Decision) -> list[Outcome]:
+    def _wait(
+        self, batch: Batch, facts: Facts, proposal: Proposal, decision: Decision, asked: datetime | None = None
+    ) -> list[Outcome]:
         """Remembers what is waited for, and sees to it that somebody looks again."""
         workload, now = facts.observation.workload, facts.now
         for container, candidate, each in proposal.decisions:
             repository = workload.followed[container].repository if container else None
             if candidate and repository and each.verdict in (Verdict.WAIT, Verdict.DEPLOY):
                 self._records.remember(workload.arn, repository, candidate.tag, now)
-        until = _until(facts, decision)
+        until = asked if decision.reason is Reason.GATE_PENDING else _until(facts, decision)
         if decision.reason is Reason.DEPLOYMENT_IN_PROGRESS:
             until = self._unless_watched(facts.observation, now)
         if until is not None:

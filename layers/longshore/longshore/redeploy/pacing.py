@@ -29,15 +29,16 @@ def read_pacing(raw: Mapping[str, Any]) -> Pacing:
         raise ValueError("limits", "is not a mapping")
     default = Pacing()
     return Pacing(
-        soak=_seconds("soak", raw.get("soak", default.soak)),
-        timeout=_seconds("timeout", raw.get("timeout", default.timeout), least=60),
-        cooldown=_seconds("cooldown", raw.get("cooldown", default.cooldown)),
+        soak=read_seconds("soak", raw.get("soak", default.soak)),
+        timeout=read_seconds("timeout", raw.get("timeout", default.timeout), least=60),
+        cooldown=read_seconds("cooldown", raw.get("cooldown", default.cooldown)),
         per_push=_count("limits.per_push", limits.get("per_push", default.per_push)),
         per_hour=_count("limits.per_hour", limits.get("per_hour", default.per_hour)),
     )
 
 
-def _seconds(name: str, value: object, least: int = 0) -> int:
+def read_seconds(name: str, value: object, least: int = 0) -> int:
+    """A duration, at most a day, in seconds. Raises ValueError as ``(member, problem)``."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     seconds = int(match[1]) * _UNITS[match[2]] if match else value
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not least <= seconds <= _LONGEST:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from longshore.decisions import Decision, Reason, Verdict
+from longshore.gates import SCAN_GATE
 from longshore.redeploy.decide import Candidate, Circumstances, Current, Veto, choose
 from longshore.redeploy.pacing import Pacing
 from longshore.redeploy.policy import Policy, PolicyError, Profile, Write, parse_policy
@@ -17,6 +18,7 @@ from longshore.workloads import Action, Change, Controller, DeploymentStatus, Ob
 if TYPE_CHECKING:
     from longshore.images import Digest, ImageReference, Repository
     from longshore.ports import Head, Record
+    from longshore.redeploy.gating import Answers
 
 _CONTROLLERS = {
     Controller.CODE_DEPLOY: Reason.CONTROLLER_CODE_DEPLOY,
@@ -36,7 +38,7 @@ class Facts:
     `candidates` are those of each repository that concern the workload now, `heads` the moves that the ledger knows
     (only their times are used). `contents` are the indexes that run, by digest: one that differs in its attestations
     alone is no other content (redeploy 8.3). `passable` are patterns of role ARNs. `paused` is the reason of the global
-    pause.
+    pause. `gates` is what scan said of digests.
     """
 
     observation: Observation
@@ -49,6 +51,7 @@ class Facts:
     passable: tuple[str, ...] = ()
     paused: str | None = None
     observe_only: bool = False
+    gates: Answers = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def _decided(
     head = facts.heads.get((repository, tag)) if tag else None
     same = _equivalents(facts, running)
     current = Current(tag=tag, digest=running, equivalents=same, moved_at=head.moved if head else None)
-    answers = choose(policy, current, offered, _circumstances(facts), facts.now)
+    answers = choose(policy, current, offered, _circumstances(facts, repository), facts.now)
     return [(candidate, _explained(facts, decision)) for candidate, decision in answers]
 
 
@@ -191,11 +194,13 @@ def _explained(facts: Facts, decision: Decision) -> Decision:
     return replace(under_way, detail={**decision.detail, **under_way.detail}) if under_way else decision
 
 
-def _circumstances(facts: Facts) -> Circumstances:
+def _circumstances(facts: Facts, repository: Repository) -> Circumstances:
+    said = {digest: {SCAN_GATE: each.reason} for (where, digest), each in facts.gates.items() if where == repository}
     return Circumstances(
         vetoes=tuple(_vetoes(facts)),
         required_platforms=facts.observation.platforms,
         quarantined=frozenset(facts.record.quarantined),
+        gates=said,
     )
 
 

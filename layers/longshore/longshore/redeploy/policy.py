@@ -21,6 +21,7 @@ from longshore.workloads import POLICY_TAG
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from longshore.gates import GateTerms
     from longshore.patterns import Pattern
 
 
@@ -74,8 +75,8 @@ class Write(StrEnum):
 class Options:
     """What only a profile can say; the defaults are those of a policy without one.
 
-    `prerelease` is ``exclude``, ``include`` or ``channel:NAME``. `gates` names the gates that an image must pass,
-    `approval` says that somebody must approve it.
+    `prerelease` is ``exclude``, ``include`` or ``channel:NAME``. `gates` are those that an image must pass, by
+    name, with their terms; `approval` says that somebody must approve it.
     """
 
     allow: tuple[Pattern, ...] = ()
@@ -88,7 +89,7 @@ class Options:
     on_unknown: OnUnknown = OnUnknown.HOLD
     redeploy_on: RedeployOn = RedeployOn.CONTENT
     declared_write: Write | None = None
-    gates: tuple[str, ...] = ()
+    gates: Mapping[str, GateTerms] = field(default_factory=dict, hash=False)
     approval: bool = False
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Repository
-    from longshore.ports import Clock, Heads, Index, Postponer, Publisher, Records, Switches
+    from longshore.ports import Clock, Gates, Heads, Index, Postponer, Publisher, Records, Switches
     from longshore.redeploy.state import Candidate
     from longshore.workloads import Observation, Plan, Rollout
 
@@ -71,7 +71,11 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All that redeploy needs. `postponer` sends to the function's own queue, `reminder` to that of the watch."""
+    """All that redeploy needs.
+
+    `postponer` sends to the function's own queue, `reminder` to that of the watch, `asker` to scan's: None while scan
+    is off.
+    """
 
     platform: Platform
     registry: Registry
@@ -82,6 +86,8 @@ class Ports:
     switches: Switches
     postponer: Postponer
     reminder: Postponer
+    gates: Gates
+    asker: Postponer | None
     publisher: Publisher
     clock: Clock
 

@@ -9,11 +9,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from longshore.patterns import Pattern, PatternError, compile_pattern
 from longshore.redeploy.pacing import Pacing, read_pacing
 from longshore.redeploy.policy import OnUnknown, Options, PolicyError, Profile, RedeployOn, Retag, Write, parse_policy
+from longshore.redeploy.terms import TermsError, read_gates
+
+if TYPE_CHECKING:
+    from longshore.gates import GateTerms
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -110,11 +114,11 @@ class _Fields:
             raise self._error("prerelease", value, "exclude, include, or a channel as in channel:rc")
         return value
 
-    def _gates(self) -> tuple[str, ...]:
-        value = self.raw.get("gates", ())
-        if not isinstance(value, list | tuple | Mapping) or not all(isinstance(gate, str) and gate for gate in value):
-            raise self._error("gates", value, "the names of gates")
-        return tuple(value)
+    def _gates(self) -> dict[str, GateTerms]:
+        try:
+            return read_gates(self.raw.get("gates") or {})
+        except TermsError as error:
+            raise PolicyError(f"{self.key}.{error.key}", error.problem, error.fix) from error
 
     def _patterns(self, name: str, search: bool) -> tuple[Pattern, ...]:
         value = self.raw.get(name, ())

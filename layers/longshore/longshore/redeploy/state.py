@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from longshore.gates import GateResult
+    from longshore.gates import GateReason
     from longshore.images import Digest
 
 
@@ -98,7 +98,7 @@ class Circumstances:
     vetoes: tuple[Veto, ...] = ()
     required_platforms: frozenset[str] = frozenset()
     quarantined: frozenset[Digest] = frozenset()
-    gates: Mapping[Digest, Mapping[str, GateResult]] = field(default_factory=dict, hash=False)
+    gates: Mapping[Digest, Mapping[str, GateReason]] = field(default_factory=dict, hash=False)
     approvals: Mapping[Digest, Approval] = field(default_factory=dict, hash=False)
 
 

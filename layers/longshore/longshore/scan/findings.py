@@ -114,7 +114,8 @@ class Assessment:
     """What is known of an image that was, or should have been, scanned.
 
     Of an index, `digest` names it and `images` those of its children that were looked at; the findings are merged by
-    key, the gravest of each. `state` is that of the child that is furthest from complete.
+    key, the gravest of each. `state` is that of the child that is furthest from complete, `states` are those of all
+    without repetition, in the same order: what lets one of them pass must not hide another. Empty means `state` alone.
     """
 
     repository: Repository
@@ -126,3 +127,4 @@ class Assessment:
     tags: tuple[str, ...] = ()
     at: datetime | None = None
     why: str = ""
+    states: tuple[ScanState, ...] = ()

@@ -108,12 +108,21 @@ class Reports(Protocol):
         """Since when each finding is known in the repository; those not known yet are since `at`, and recorded."""
         ...
 
-    def due(self, repository: Repository, digest: Digest, at: datetime, until: datetime) -> bool:
-        """Whether nobody else will look at this image by `until`: then one is to send a message for then."""
+    def done(self, what: str, at: datetime) -> bool:
+        """Whether `what` was done, and is still kept in mind at a moment."""
         ...
 
     def once(self, what: str, at: datetime, keep: datetime) -> bool:
-        """Whether `what` was not done yet; from now on, until `keep`, it was."""
+        """Whether `what` was not done yet; from now on, until `keep`, it was. Told first and kept then, nothing is
+        lost to a process that ends in between."""
+        ...
+
+    def digest(self, team: str) -> Mapping[str, Any] | None:
+        """What the last digest of a team said: its moment (`due`) and its figures."""
+        ...
+
+    def keep_digest(self, team: str, figures: Mapping[str, Any], at: datetime) -> None:
+        """Keeps that in place of the one before."""
         ...
 
 

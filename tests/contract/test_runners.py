@@ -1,0 +1,128 @@
+"""Who runs an image: the adapter over the bundle's ECS, ECR and Inspector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from longshore.aws.ecr import EcrRegistry
+from longshore.aws.ecs import EcsServices, TaskDefinitions
+from longshore.aws.inspector import Inspector
+from longshore.aws.ledger import LedgerIndex
+from longshore.aws.runners import WorkloadRunners
+from longshore.images import Repository
+from longshore_local import images
+from longshore_local.plugins import HOME, Plugins, installed
+from longshore_local.timeline import VirtualTimeline
+from tests.contract.aws_account import REGION, client, ledger_table, mocked
+
+ACCOUNT = HOME[0]
+WEB = Repository(ACCOUNT, REGION, "web")
+HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+
+
+class World:
+    """An account with followed services of images in `web`."""
+
+    def __init__(self, plugins: Plugins, timeline: VirtualTimeline) -> None:
+        self.plugins, self.timeline = plugins, timeline
+        self.ecr, self.ecs = client("ecr"), client("ecs")
+        self.ecr.create_repository(repositoryName="web")
+        self.ecs.create_cluster(clusterName="shop")
+        self.services = EcsServices(self.ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(self.ecs))
+        self.index = LedgerIndex(ledger_table())
+        inspector = Inspector(client("inspector2"))
+        registry = EcrRegistry(self.ecr)
+        self.runners = WorkloadRunners(self.index, lambda: self.services, lambda: registry, inspector, ACCOUNT, REGION)
+
+    def follow(self, name: str, digest: str, image: str = "web:prod", **tags: str) -> str:
+        """A steady service of two tasks that runs a digest and is in the index."""
+        self.ecs.register_task_definition(
+            family=name, containerDefinitions=[{"name": "app", "image": f"{HOST}/{image}", "memory": 128}]
+        )
+        arn = self.plugins.ecs.add_steady_service(
+            ACCOUNT,
+            REGION,
+            {"app": digest},
+            cluster="shop",
+            serviceName=name,
+            taskDefinition=name,
+            desiredCount=2,
+            tags=[{"key": f"longshore:{key}", "value": value} for key, value in {"policy": "digest", **tags}.items()],
+        )
+        (seen,) = self.services.survey([arn])
+        self.index.put(seen.workload)
+        return arn
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    timeline = VirtualTimeline()
+    with mocked(), installed(timeline, lambda event: None, lambda name, event: None) as plugins:
+        yield World(plugins, timeline)
+
+
+def test_what_runs_is_named_with_whom_it_concerns(world: World) -> None:
+    digest = images.push(world.ecr, "web", "prod", images.single("one"))
+    arn = world.follow("web", digest, team="payments", channel="ops")
+    (runner,) = world.runners.of(WEB)[digest]
+    assert (runner.name, runner.arn, runner.cluster) == ("web", arn, "shop")
+    assert (runner.team, runner.channel, runner.units) == ("payments", "ops", 2)
+
+
+def test_an_index_and_its_images_are_run_by_the_same(world: World) -> None:
+    index = images.multi_platform("one")
+    images.push(world.ecr, "web", "prod", index)
+    world.follow("web", index.digest)
+    running = world.runners.of(WEB)
+    assert set(running) == {index.digest, *(each.digest for each in index.children[:2])}
+    assert len({tuple(each) for each in running.values()}) == 1
+
+
+def test_services_of_one_digest_are_all_named_and_others_are_not(world: World) -> None:
+    digest = images.push(world.ecr, "web", "prod", images.single("one"))
+    other = images.push(world.ecr, "web", "next", images.single("two"))
+    world.follow("web", digest)
+    world.follow("api", digest)
+    world.follow("new", other, "web:next")
+    running = world.runners.of(WEB)
+    assert sorted(each.name for each in running[digest]) == ["api", "web"]
+    assert [each.name for each in running[other]] == ["new"]
+
+
+def test_a_service_that_is_gone_runs_nothing(world: World) -> None:
+    digest = images.push(world.ecr, "web", "prod", images.single("one"))
+    world.follow("web", digest)
+    world.ecs.delete_service(cluster="shop", service="web", force=True)
+    assert world.runners.of(WEB) == {}
+    assert world.runners.of(Repository(ACCOUNT, REGION, "unknown")) == {}
+
+
+def test_the_index_names_the_repositories_once(world: World) -> None:
+    digest = images.push(world.ecr, "web", "prod", images.single("one"))
+    world.ecr.create_repository(repositoryName="api")
+    images.push(world.ecr, "api", "1", images.single("one"))
+    for name, image in (("web", "web:prod"), ("again", "web:prod"), ("api", "api:1")):
+        world.follow(name, digest, image)
+    assert [each.name for each in world.runners.repositories()] == ["api", "web"]
+
+
+def test_inspector_knows_the_clusters_of_an_image_and_of_its_index(world: World) -> None:
+    index = images.multi_platform("one")
+    images.push(world.ecr, "web", "prod", index)
+    world.follow("web", index.digest)
+    children = [each.digest for each in index.children[:2]]
+    assert world.runners.clusters(WEB, children) == [], "not enabled"
+    world.plugins.scanner.use("enhanced")
+    found = world.runners.clusters(WEB, children)
+    assert [(each.name, each.cluster, each.units) for each in found] == [("web", "shop", 2)]
+
+
+def test_an_index_is_read_once(world: World) -> None:
+    index = images.multi_platform("one")
+    images.push(world.ecr, "web", "prod", index)
+    world.follow("web", index.digest)
+    first = world.runners.of(WEB)
+    world.ecr.batch_delete_image(repositoryName="web", imageIds=[{"imageDigest": index.digest}])
+    assert world.runners.of(WEB) == first
