@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from longshore.events import Kind
 from longshore.gates import GateReason, GateTerms
 from longshore.scan.findings import Fix, ScanState, Severity
 from longshore.scan.memory import Memory
+from longshore.scan.messages import Message
 from longshore.scan.ports import Runner
 from longshore.scan.priority import Priority
 from longshore.scan.rules import ScanPolicy, read_scan_policy
@@ -242,6 +245,27 @@ def test_an_index_is_one_report_whichever_image_was_scanned() -> None:
     assert [each["digest"] for each in world.details(REPORTED)] == [ONE]
 
 
+def test_images_of_an_index_that_are_scanned_at_the_same_time_make_one_report() -> None:
+    """Both processes see the same news; the other one looks when this one is about to tell."""
+    world = ScanWorld()
+    world.push(ARM, HIGH)
+    world.push(ONE, HIGH, tag="prod", images=(ARM, AMD))
+    world.deploy(ONE)
+    other = world.scanned(AMD)
+
+    def meanwhile(step: str) -> None:
+        if step == "FakePublisher.publish before" and other:
+            message = Message.parse(dict(other))
+            other.clear()
+            world.service().handle(message)
+
+    world.interrupt = meanwhile
+    world.send(world.scanned(ARM))
+    world.run(10)
+    assert not other
+    assert world.told == [REPORTED]
+
+
 def test_a_newer_image_that_lacks_the_findings_is_named() -> None:
     world = running_world(CRITICAL, HIGH)
     world.clock.advance(60)
@@ -273,6 +297,61 @@ def test_mode_observe_reports_nothing_and_judges_gates() -> None:
     world.run()
     assert world.told == [CLOSED]
     assert "observe-only" in {each.reason for each in world.outcomes}
+
+
+def test_what_was_only_observed_is_told_once_reports_are_on() -> None:
+    world = running_world(CRITICAL, observe=True)
+    assert look(world) == []
+    world.observe = False
+    assert look(world) == [REPORTED]
+    assert look(world) == []
+    world = running_world(CRITICAL, observe=True)
+    world.observe = False
+    world.push(TWO, tag="prod")
+    world.deploy(TWO)
+    world.send(world.succeeded())
+    world.run(5)
+    assert world.told == []
+
+
+EVENTS = st.lists(
+    st.sampled_from(["index", "arm", "amd", "finding-arm", "finding-amd", "sweep"]), min_size=1, max_size=12
+)
+
+
+@given(EVENTS, st.lists(st.integers(0, 400), min_size=12, max_size=12))
+def test_events_reordered_and_repeated_make_one_report(names: list[str], seconds: list[int]) -> None:
+    world = ScanWorld()
+    world.push(ARM, HIGH)
+    world.push(AMD, CRITICAL)
+    world.push(ONE, CRITICAL, HIGH, tag="prod", images=(AMD, ARM))
+    world.runners.running[WEB] = {ONE: [SHOP], ARM: [SHOP], AMD: [SHOP]}
+    for name, pause in zip(names, seconds, strict=False):
+        digest = {"arm": ARM, "amd": AMD}.get(name.removeprefix("finding-"), ONE)
+        if name == "sweep":
+            world.sweep()
+        else:
+            world.send(world.finding(digest) if name.startswith("finding") else world.scanned(digest))
+        world.run(pause / 60)
+    world.run(30)
+    assert world.told == [REPORTED]
+    assert [each["id"] for each in world.details(REPORTED)[0]["findings"]] == [
+        CRITICAL.vulnerability,
+        HIGH.vulnerability,
+    ]
+
+
+def test_a_push_with_four_hundred_findings_makes_one_report() -> None:
+    world = ScanWorld()
+    world.push(ONE, *(replace(HIGH, package=f"p{n}") for n in range(400)), tag="prod")
+    world.deploy(ONE)
+    for _ in range(200):
+        world.send(world.finding(ONE))
+    world.send(world.scanned(ONE))
+    for _ in range(200):
+        world.send(world.finding(ONE))
+    world.run(30)
+    assert world.told == [REPORTED]
 
 
 # -- acceptances ----------------------------------------------------------------------------------------------------

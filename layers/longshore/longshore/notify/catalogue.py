@@ -25,8 +25,25 @@ HINTS: Mapping[str, Mapping[str, str]] = {"ja": HINTS_JA}
 CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "ja": JAPANESE}
 LANGUAGES = tuple(CATALOGUES)
 DEFAULT = "en"
-KEYED_FACTS = frozenset({"fact.reason", "fact.next", "fact.would", "fact.changed", "fact.platform"})
+KEYED_FACTS = frozenset(
+    f"fact.{name}"
+    for name in (
+        "reason",
+        "next",
+        "would",
+        "changed",
+        "platform",
+        "compared",
+        "cure",
+        "suppressed",
+        "idle",
+        "scan",
+        "images",
+    )
+)
 """The facts whose value is a key of the catalogue where it has one: `value` puts them into words."""
+FINDING = "finding."
+"""Labels that begin so name a finding: what follows is its own name, and its value is an entry as well."""
 
 _OPTIONAL = re.compile(r"\[([^\]]*)\]")
 _SLOT = re.compile(r"\*\{(?P<bold>\w+)\}\*|`\{(?P<code>\w+)\}`|\{(?P<key>\w+):key\}|\{(?P<text>\w+)\}")
@@ -78,14 +95,15 @@ def say(text: Text, language: str = DEFAULT, style: Style = PLAIN) -> str:
 
 def label(key: str, language: str = DEFAULT) -> str:
     """The words for a fact's or a link's label."""
-    return _entry(key, language) or key.rpartition(".")[2]
+    return _entry(key, language) or key.partition(".")[2] or key
 
 
 def value(fact: Fact, language: str = DEFAULT) -> str:
     """A fact's value as raw text: in words where it names an entry."""
     if (hint := HINTS.get(language, {}).get(fact.args.get("failure", ""))) and fact.label == "fact.fix":
         return hint
-    entry = _entry(fact.value, language) if fact.label in KEYED_FACTS else None
+    keyed = fact.label in KEYED_FACTS or fact.label.startswith(FINDING)
+    entry = _entry(fact.value, language) if keyed else None
     return (say(Text(fact.value, fact.args), language) if entry and fact.args else entry) or fact.value
 
 

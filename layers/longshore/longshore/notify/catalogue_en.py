@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from longshore.decisions import Reason
 from longshore.notify.catalogue_en_recover import RECOVER
+from longshore.notify.catalogue_en_scan import SCAN
 
 _HEADLINES = {
     "deployment-planned": "🔎 *{subject}*[ · {environment}]: would deploy[ `{version}`]",
@@ -31,10 +32,6 @@ _HEADLINES = {
     "mirror-reported": "📊 *{subject}*: mirror report",
     "storm": "🌊 *{subject}* notices at once, summed up here",
     "test": "🧪 *{subject}*: a test message from Longshore, nothing happened",
-    "findings-reported": "🛡️ *{subject}*[ · {environment}]: findings[ in `{version}`][, {new} new][, {fixed} fixed]",
-    "findings-resolved": "✅ *{subject}*[ · {environment}]: findings fixed[ in `{version}`][, open {duration}]",
-    "gate-opened": "✅ *{subject}*[ · {environment}]: gate open[ for `{version}`]",
-    "gate-closed": "⛔ *{subject}*[ · {environment}]: gate closed[ for `{version}`]",
     "approval-requested": "🔐 *{subject}*[ · {environment}]: approve[ `{version}`]?",
     "approval-decided": "✅ *{subject}*[ · {environment}]:[ `{version}`] approved[ by {by}]",
     "approval-decided.refused": "🚫 *{subject}*[ · {environment}]:[ `{version}`] not approved[, {cause}][, {by}]",
@@ -57,10 +54,6 @@ _KINDS = {
     "image-mirrored": "image mirrored",
     "mirror-failed": "mirroring failed",
     "mirror-reported": "mirror report",
-    "findings-reported": "findings",
-    "findings-resolved": "findings fixed",
-    "gate-opened": "gate open",
-    "gate-closed": "gate closed",
     "approval-requested": "approval requested",
     "approval-decided": "approval decided",
     "hold-set": "hold set",
@@ -224,5 +217,6 @@ ENGLISH: Mapping[str, str] = {
     **_keyed("link", _LINKS),
     **_keyed("line", _LINES),
     **RECOVER,
+    **SCAN,
 }
 """Every entry in English."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from longshore.notify.catalogue_ja_recover import RECOVER
+from longshore.notify.catalogue_ja_scan import SCAN
 
 _HEADLINES = {
     "deployment-planned": "🔎 *{subject}* [({environment}) ]に[ `{version}` を]デプロイする予定です",
@@ -32,10 +33,6 @@ _HEADLINES = {
     "mirror-reported": "📊 *{subject}* のミラー報告",
     "storm": "🌊 *{subject}* 件の通知が集中したため、ここにまとめています",
     "test": "🧪 *{subject}* への Longshore のテスト送信、何も起きていません",
-    "findings-reported": "🛡️ *{subject}* [({environment}) ][の `{version}` ]の検出結果[: 新規 {new}][、修正 {fixed}]",
-    "findings-resolved": "✅ *{subject}* [({environment}) ][の `{version}` ]で検出結果が解消[ ({duration} 後)]",
-    "gate-opened": "✅ *{subject}* [({environment}) ][の `{version}` ]のゲートが開きました",
-    "gate-closed": "⛔ *{subject}* [({environment}) ][の `{version}` ]のゲートが閉じました",
     "approval-requested": "🔐 *{subject}* [({environment}) ]への[ `{version}` の]デプロイを承認しますか?",
     "approval-decided": "✅ *{subject}* [({environment}) ]への[ `{version}` の]デプロイが承認されました[ ({by})]",
     "approval-decided.refused": "🚫 *{subject}* [({environment}) ]への[ `{version}` の]デプロイは承認されませんでした"
@@ -59,10 +56,6 @@ _KINDS = {
     "image-mirrored": "イメージのミラー",
     "mirror-failed": "ミラー失敗",
     "mirror-reported": "ミラー報告",
-    "findings-reported": "検出結果",
-    "findings-resolved": "検出結果の解消",
-    "gate-opened": "ゲート開放",
-    "gate-closed": "ゲート閉鎖",
     "approval-requested": "承認依頼",
     "approval-decided": "承認結果",
     "hold-set": "保留の設定",
@@ -287,5 +280,6 @@ JAPANESE: Mapping[str, str] = {
     **_keyed("link", _LINKS),
     **_keyed("line", _LINES),
     **RECOVER,
+    **SCAN,
 }
 """Every entry in Japanese."""

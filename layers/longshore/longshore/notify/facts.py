@@ -10,7 +10,7 @@ from typing import NamedTuple
 from longshore.events import Kind
 from longshore.images import ImageReference
 from longshore.notices import Fact
-from longshore.notify import recovery
+from longshore.notify import findings, recovery, scanning
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.fields import Detail, clean, duration, items, mapping, short_digest, shown_time
 
@@ -163,17 +163,23 @@ _LONG = frozenset({"cause", "evidence", "problem", "error", "fix", "roles", "ala
 def facts(kind: Kind, detail: Detail, following: str, at: datetime) -> tuple[Fact, ...]:
     """At most sixteen facts; `following` is the catalogue's entry for what happens next, `at` the event's time."""
     found: dict[str, Fact] = {}
-    told = _recovery(kind, detail, following, at) if kind in recovery.KINDS else _all(kind, detail, following)
-    for fact in told:
-        found.setdefault(fact.label, fact)
+    for fact in _told(kind, detail, following, at):
+        if fact.value:
+            found.setdefault(fact.label, fact)
     kept = list(found.values())
     last = [fact for fact in kept if fact.label == "fact.next"]
     others = [fact for fact in kept if fact.label != "fact.next"]
     return (*others[: _FACTS - len(last)], *last)
 
 
+def _told(kind: Kind, detail: Detail, following: str, at: datetime) -> Iterator[Fact]:
+    if kind in scanning.KINDS:
+        return findings.facts(kind, detail, following)
+    return _recovery(kind, detail, following, at) if kind in recovery.KINDS else _all(kind, detail, following)
+
+
 def _all(kind: Kind, detail: Detail, following: str) -> Iterator[Fact]:
-    if why := clean(detail.get("why")):
+    if why := scanning.held_by_gate(kind, detail) or clean(detail.get("why")):
         yield Fact("fact.why", why, short=False)
     if reason := reason_key(detail.get("reason")):
         yield Fact("fact.reason", reason, short=False)

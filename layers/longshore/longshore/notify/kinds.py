@@ -33,7 +33,7 @@ _DEPLOYMENT = ("workload", "correlation")
 _TASK = ("root_task|task|workload|correlation",)
 _LOOP = ("workload|cluster", "family")
 _NAMED = ("workload_name", "family")
-_IMAGE = ("repository", "digest|tag")
+_IMAGE = ("registry", "region", "repository", "digest|tag")
 
 MEANINGS: Mapping[Kind, Meaning] = {
     Kind.DEPLOYMENT_PLANNED: Meaning(INFO, OPENED, 0, "deployment", _DEPLOYMENT, next="observing"),
@@ -55,8 +55,8 @@ MEANINGS: Mapping[Kind, Meaning] = {
     Kind.IMAGE_MIRRORED: Meaning(OK, RESOLVED, 1, "mirror", ("downstream", "tag"), ("downstream", "mirror")),
     Kind.MIRROR_FAILED: Meaning(ERROR, OPENED, 0, "mirror", ("downstream", "tag"), ("downstream", "mirror"), "retried"),
     Kind.MIRROR_REPORTED: Meaning(INFO, RESOLVED, 0, "mirror-report", ("correlation",), ("mirror",)),
-    Kind.FINDINGS_REPORTED: Meaning(WARNING, OPENED, 0, "findings", _IMAGE),
-    Kind.FINDINGS_RESOLVED: Meaning(OK, RESOLVED, 1, "findings", _IMAGE),
+    Kind.FINDINGS_REPORTED: Meaning(WARNING, OPENED, 0, "findings", _IMAGE, ("repository",)),
+    Kind.FINDINGS_RESOLVED: Meaning(OK, RESOLVED, 1, "findings", _IMAGE, ("repository",)),
     Kind.GATE_CLOSED: Meaning(WARNING, OPENED, 0, "gate", (*_IMAGE, "workload")),
     Kind.GATE_OPENED: Meaning(OK, RESOLVED, 1, "gate", (*_IMAGE, "workload")),
     Kind.APPROVAL_REQUESTED: Meaning(WARNING, OPENED, 0, "approval", ("approval|id|correlation",)),
@@ -79,17 +79,18 @@ MEANINGS: Mapping[Kind, Meaning] = {
 }
 """Every kind that is told. `Redeploy Requested` is between Longshore's functions and concerns nobody."""
 
-RESTATED = frozenset({Kind.HOLD_SET})
-"""Openings that are each somebody's decision: with another reason they are news, though the thread is not over."""
+RESTATED = frozenset({Kind.HOLD_SET, Kind.FINDINGS_REPORTED})
+"""Openings that are news though the thread is not over, where they say something else: another reason of a hold, which
+is somebody's decision, or other findings, which an edit would hide."""
+
+ENDS_ONLY = frozenset({Kind.GATE_OPENED})
+"""Good news only for who heard of the trouble: else it is the way to a deployment, which is told anyway."""
 
 SOAKING = "soaking"
 """The stage of a deployment whose images run, and are watched: `Deployment Started` tells that too (decision 12)."""
 
 INCONCLUSIVE = frozenset({"never-started", "not-steady"})
 """Failures that say nothing against the image: told, never undone (redeploy 8.9)."""
-
-PRIORITIES: Mapping[str, Severity] = {"P1": CRITICAL, "P2": ERROR, "P3": WARNING, "P4": INFO}
-"""Of findings (notify 2.3)."""
 
 HELD_UNTIL: Mapping[str, str] = {
     "quarantined": "new-push",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from longshore.events import Kind
 from longshore.notices import Fact, Notice, Phase
+from longshore.notify.catalogue import FINDING
 from longshore.notify.escape import clean
 
 LABEL = 80
@@ -18,10 +19,17 @@ PASSING = frozenset(
     f"fact.{name}"
     for name in (
         *("deadline", "soaks-until", "next", "would", "now", "was", "serving", "missing", "retry-at", "duration"),
-        "tasks",
+        *("tasks", "open", "running", "idle", "compared", "cure", "mend-by", "suppressed", "scan", "more-findings"),
+        "waited",
     )
 )
 """Facts that need no longer be true once their thread went on: only the latest notice's own are told."""
+
+
+def passes(fact: Fact) -> bool:
+    """Whether a fact may be untrue once its thread went on."""
+    return fact.label in PASSING or fact.label.startswith(FINDING)
+
 
 _STEPS = 20
 _FACTS = 12
@@ -64,7 +72,7 @@ class Life:
             return Life(steps, self.facts)
         kept: dict[str, Fact] = {}
         for fact in (*_failure(notice), *self.facts):
-            if fact.label not in PASSING:
+            if fact.label not in PASSING:  # findings are kept: they tell one report from another
                 kept.setdefault(fact.label, _short(fact))
         return Life(steps, tuple(kept.values())[:_FACTS])
 

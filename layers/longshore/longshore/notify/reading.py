@@ -12,10 +12,10 @@ from longshore.envelopes import SOURCE
 from longshore.events import Kind, ecs_service
 from longshore.images import Repository
 from longshore.notices import Link, Notice, Phase, Severity, Text
-from longshore.notify import recovery
+from longshore.notify import findings, recovery, scanning
 from longshore.notify.facts import Moved, facts, moved, reason_key, version
 from longshore.notify.fields import Detail, clean, duration, first, items, mapping, moment, optional, shown_time
-from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, PRIORITIES, SOAKING, Meaning, entry, slug
+from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, SOAKING, Meaning, entry, slug
 from longshore.notify.links import Console
 from longshore.redaction import redact_all, tail
 
@@ -37,6 +37,7 @@ def read(event: object) -> Notice | None:
     identity = clean(envelope.get("id"), 256) or _hash(told)
     detail = mapping(envelope.get("detail"))
     detail = {**detail, "correlation": clean(detail.get("correlation"), 256) or identity}
+    detail = scanning.prepared(kind, detail) if kind in scanning.KINDS else detail
     meaning = _in_case(kind, MEANINGS[kind], detail)
     at = moment(envelope.get("time")) or moment(detail.get("ended")) or moment(detail.get("began")) or _EPOCH
     told_log = kind not in recovery.KINDS or recovery.logged(kind, detail)
@@ -58,7 +59,7 @@ def read(event: object) -> Notice | None:
         headline=_headline(kind, meaning, detail),
         facts=facts(kind, {**detail, "cluster": detail.get("cluster") or _cluster(detail)}, meaning.next, at),
         details=tuple(_details(kind, detail, at, log.count if log else 0)),
-        links=tuple(_links(envelope, detail, at)),
+        links=tuple(_links(kind, envelope, detail, at)),
         log_tail=log.text if log else None,
         correlation=str(detail["correlation"]),
         event=told,
@@ -70,7 +71,10 @@ def _kind(envelope: Mapping[str, Any]) -> Kind | None:
     name = envelope.get("detail-type")
     if envelope.get("source", SOURCE) != SOURCE or not isinstance(name, str) or name not in set(Kind):
         return None
-    return Kind(name) if Kind(name) in MEANINGS else None
+    kind = Kind(name)
+    if kind not in MEANINGS or scanning.told_by_its_gate(kind, mapping(envelope.get("detail"))):
+        return None
+    return kind
 
 
 # -- what the table cannot say: it depends on the detail ----------------------------------------------------------
@@ -81,6 +85,8 @@ def _in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
     reason = clean(detail.get("reason"), 128)
     if kind in recovery.KINDS:
         return recovery.in_case(kind, meaning, detail)
+    if kind in scanning.KINDS:
+        return scanning.in_case(kind, meaning, detail)
     if kind is Kind.DEPLOYMENT_HELD:
         return meaning._replace(next=HELD_UNTIL.get(reason, "policy"))
     if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
@@ -89,8 +95,6 @@ def _in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
         meaning = meaning._replace(next="tried-again")
     elif _stage(kind, detail):
         meaning = meaning._replace(phase=Phase.PROGRESS, rank=meaning.rank + 1)
-    if kind is Kind.FINDINGS_REPORTED:
-        return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
     if kind is Kind.APPROVAL_DECIDED and not _granted(detail):
         return meaning._replace(severity=Severity.WARNING, phase=Phase.FAILED)
     return _on_the_way_back(kind, meaning) if detail.get("rollback") is True else meaning
@@ -130,6 +134,7 @@ def _headline(kind: Kind, meaning: Meaning, detail: Detail) -> Text:
     }
     args |= {name: _number(detail.get(name)) for name in ("count", "new", "fixed")}
     args |= recovery.headline(detail) if kind in recovery.KINDS else {}
+    args |= scanning.headline(kind, detail) if kind in scanning.KINDS else {}
     return Text(f"headline.{slug(kind)}{_variant(kind, detail)}", {name: text for name, text in args.items() if text})
 
 
@@ -137,6 +142,8 @@ def _variant(kind: Kind, detail: Detail) -> str:
     reason = clean(detail.get("reason"), 128)
     if kind in recovery.KINDS:
         return recovery.variant(kind, detail)
+    if kind in scanning.KINDS:
+        return scanning.variant(kind, detail)
     if kind is Kind.APPROVAL_DECIDED:
         return "" if _granted(detail) else ".refused"
     if kind is Kind.DEPLOYMENT_FAILED and reason in INCONCLUSIVE:
@@ -220,14 +227,16 @@ def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Itera
     yield Text("line.when", {"time": f"{at:%H:%M:%S} UTC", "what": entry(kind, _stage(kind, detail))})
     if kind in recovery.KINDS:
         yield from recovery.lines(kind, detail)
+    elif kind in scanning.KINDS:
+        yield from findings.lines(kind, detail)
     elif not _stage(kind, detail):  # else the thread has told it already
-        yield from _why(detail)
+        yield from _why(kind, detail)
     if redactions:
         yield Text("line.redacted", {"count": str(redactions)})
     yield Text("line.correlation", {"correlation": str(detail["correlation"])})
 
 
-def _why(detail: Detail) -> Iterator[Text]:
+def _why(kind: Kind, detail: Detail) -> Iterator[Text]:
     reason, decision = reason_key(detail.get("reason")), reason_key(detail.get("decision"))
     if reason and decision and reason != decision:
         yield Text("line.outcome", {"reason": reason})
@@ -238,7 +247,9 @@ def _why(detail: Detail) -> Iterator[Text]:
         yield _changed(change)
     for each in items(detail.get("candidates"))[:_LINES]:
         yield from _candidate(mapping(each))
-    if why := clean(detail.get("why"), 2000):
+    if said := scanning.held_by_gate(kind, detail):
+        yield Text("line.reason", {"reason": said})
+    elif why := clean(detail.get("why"), 2000):
         yield Text("line.why", {"why": why})
     for each in items(detail.get("evidence"))[:_LINES]:
         if evidence := clean(each):
@@ -260,7 +271,7 @@ def _candidate(candidate: Detail) -> Iterator[Text]:
 # -- where to look ------------------------------------------------------------------------------------------------
 
 
-def _links(envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
+def _links(kind: Kind, envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
     region, arn = clean(envelope.get("region"), 64), first(detail, ("workload", "task"), 1024)
     console = Console(region, arn)
     cluster, service = _service(detail)
@@ -268,7 +279,7 @@ def _links(envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
     if detail.get("rollout"):
         found.append(console.deployments(cluster, service))
     found += _task_links(console, detail)
-    found += _image_links(arn, detail)
+    found += findings.links(kind, detail, region) if kind in scanning.KINDS else _image_links(arn, detail)
     log = mapping(detail.get("log"))
     group, stream = detail.get("log_group") or log.get("group"), detail.get("log_stream") or log.get("stream")
     found.append(console.logs(clean(group, 512), clean(stream, 512), at))

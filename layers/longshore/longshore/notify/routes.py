@@ -172,8 +172,14 @@ def _repositories(notice: Notice) -> list[str]:
     detail = _detail(notice)
     changes = detail.get("changes")
     images = [each.get("image") for each in changes if isinstance(each, Mapping)] if isinstance(changes, list) else []
-    named = [str(name) for name in (detail.get("repository"), *images) if isinstance(name, str)]
+    named = [str(name) for name in (detail.get("repository"), _in_registry(detail), *images) if isinstance(name, str)]
     return [form for name in named for form in _forms(name.partition("@")[0])]
+
+
+def _in_registry(detail: Mapping[str, Any]) -> str | None:
+    """The whole name of a repository that events of scan name in three parts."""
+    parts = [detail.get(name) for name in ("registry", "region", "repository")]
+    return "{}.dkr.ecr.{}.amazonaws.com/{}".format(*parts) if all(isinstance(each, str) for each in parts) else None
 
 
 def _forms(reference: str) -> list[str]:
@@ -184,8 +190,34 @@ def _forms(reference: str) -> list[str]:
 
 
 def _workloads(notice: Notice) -> list[str]:
-    arn = _detail(notice).get("workload")
-    return [notice.subject, *([arn, arn.rpartition("/")[2]] if isinstance(arn, str) else [])]
+    arns = [_detail(notice).get("workload"), *(each.get("arn") for each in _running(notice))]
+    names = [form for arn in arns if isinstance(arn, str) and arn for form in (arn, arn.rpartition("/")[2])]
+    return [notice.subject, *names, *_named(_running(notice), "name")]
+
+
+def _environments(notice: Notice) -> list[str]:
+    """The notice's own, else those of everything that runs the image that it is about."""
+    if notice.environment:
+        return [notice.environment]
+    rows = _running(notice)
+    return [name for each in rows for name in _named([each], "environment") or _named([each], "cluster")]
+
+
+def _teams(notice: Notice) -> list[str]:
+    """Those of everything that runs the image, and the owners of acceptances."""
+    detail = _detail(notice)
+    lists = [each for each in (detail.get("teams"), detail.get("owners")) if isinstance(each, list)]
+    found = [notice.team, *(name for each in lists for name in each)]
+    return [name for name in found if isinstance(name, str) and name]
+
+
+def _running(notice: Notice) -> list[Mapping[str, Any]]:
+    named = _detail(notice).get("running")
+    return [each for each in named if isinstance(each, Mapping)] if isinstance(named, list) else []
+
+
+def _named(rows: list[Mapping[str, Any]], member: str) -> list[str]:
+    return [name for each in rows if isinstance(name := each.get(member), str) and name]
 
 
 def _detail(notice: Notice) -> Mapping[str, Any]:
@@ -195,8 +227,8 @@ def _detail(notice: Notice) -> Mapping[str, Any]:
 
 _VALUES: Mapping[str, Callable[[Notice], list[str]]] = {
     "kind": lambda notice: [slug(notice.kind)],
-    "environment": lambda notice: [notice.environment] if notice.environment else [],
-    "team": lambda notice: [notice.team] if notice.team else [],
+    "environment": _environments,
+    "team": _teams,
     "workload": _workloads,
     "repository": _repositories,
 }

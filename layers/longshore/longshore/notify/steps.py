@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from longshore.notices import Severity
+from longshore.notify.kinds import ENDS_ONLY
+
 if TYPE_CHECKING:
     from longshore.notices import Notice
     from longshore.notify.life import Life
@@ -37,7 +40,14 @@ def next_step(state: State, told: Sequence[Waiting], *, edits: bool) -> Step | N
     if not told:
         return None
     act, waiting = _edited(state, told) if edits else _posted(state, told)
-    return Step(act, waiting, _before(state, told, waiting))
+    life = _before(state, told, waiting)
+    return Step(Act.PASS if act is Act.POST and _ends_nothing(waiting, life) else act, waiting, life)
+
+
+def _ends_nothing(waiting: Waiting, life: Life) -> bool:
+    """Whether it is good news of a trouble that nobody here was told of. What a person put back is told."""
+    notice = waiting.notice
+    return notice.kind in ENDS_ONLY and notice.severity is Severity.OK and not life.steps and not waiting.put_back
 
 
 def _edited(state: State, told: Sequence[Waiting]) -> tuple[Act, Waiting]:

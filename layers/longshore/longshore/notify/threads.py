@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from longshore.events import Kind
 from longshore.notices import Notice, Order, Phase, Severity
+from longshore.notify.catalogue import FINDING
 from longshore.notify.kinds import RESTATED
 from longshore.notify.life import REASON, WHY, Life
 from longshore.notify.messages import DESTINATION
@@ -224,8 +225,13 @@ def _reopens(state: State, notice: Notice) -> bool:
     return later and notice.kind in RESTATED and _grounds(state.life) != _grounds(Life().then(notice))
 
 
-def _grounds(life: Life) -> set[tuple[str, str]]:
-    return {(fact.label, fact.value) for fact in life.facts if fact.label in (REASON, WHY)}
+def _grounds(life: Life) -> set[tuple[object, ...]]:
+    """What an opening says for itself: why, or the findings that it reports."""
+    return {
+        (fact.label, fact.value, *sorted(fact.args.items()))
+        for fact in life.facts
+        if fact.label in (REASON, WHY) or fact.label.startswith(FINDING)
+    }
 
 
 def _turned(state: State) -> State:

@@ -51,6 +51,8 @@ class Memory:
     behind: Mapping[str, Any] | None = None
     images: tuple[str, ...] = ()
     """Those of an index that were looked at."""
+    observed: bool = False
+    """Looked at in the mode observe: nobody was told."""
 
     def as_json(self) -> dict[str, Any]:
         """For the ledger."""
@@ -70,6 +72,7 @@ class Memory:
             "runners": [list(each) for each in self.runners],
             "behind": dict(self.behind) if self.behind else None,
             "images": list(self.images),
+            "observed": self.observed,
         }
 
     @classmethod
@@ -94,6 +97,7 @@ class Memory:
             runners=tuple((name, team) for name, team in raw.get("runners", ())),
             behind=raw.get("behind"),
             images=tuple(raw.get("images", ())),
+            observed=raw.get("observed", False),
         )
 
 

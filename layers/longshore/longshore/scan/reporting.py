@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from longshore.errors import ConflictError
+from longshore.errors import ConflictError, NotReadyError
 from longshore.outcomes import Outcome
 from longshore.scan import telling
 from longshore.scan.findings import ScanState
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _FRESH: Final = timedelta(days=30)
 """What did not change is written again after so long, so that the ledger does not forget it."""
+TELLING: Final = timedelta(minutes=1)
+"""So long it may take to tell and to record; after that nobody is at it any more."""
 _CLUSTERS: Final = 10
 """Images about whose clusters Inspector is asked."""
 
@@ -65,9 +67,11 @@ class Reporter:
         return [Kept(repository, each.digest, memory) for each, memory in found if memory]
 
     def look(self, repository: Repository, digest: Digest, correlation: str) -> list[Outcome]:
-        """Tells what is news of an image. Raises TransientError, such as ConflictError: it is looked at anew."""
+        """Tells what is news of an image. Raises NotReadyError while another process tells the same, and further
+        TransientErrors, such as ConflictError: it is looked at anew."""
         now = self._ports.clock.now()
-        told = self._ports.reports.get(repository, digest)
+        known = self._ports.reports.get(repository, digest)
+        told = self._heard(known) if known else None
         assessment = self._ports.scans.assess(repository, digest)
         running = self._looker.running(repository)
         if assessment.state is ScanState.GONE:
@@ -79,12 +83,31 @@ class Reporter:
             return self._closed(told, correlation, "replaced", running, now)
         found = report(look, self._policy)
         cure = self._looker.cure(assessment, telling_keys(look, self._policy))
-        memory = replace(found.memory, behind=telling.cured(cure) if look.runs else None)
+        behind = telling.cured(cure) if look.runs else None
+        memory = replace(found.memory, behind=behind, observed=self._teller.observe)
         outcome = self._outcome(correlation, found, cure)
+        self._claim(outcome, found)
         outcomes = self._teller.tell([outcome])
         if not told or memory != look.memory or told.told < now - _FRESH:
             self._put(told, found, memory, correlation)
         return outcomes
+
+    def _claim(self, outcome: Outcome, found: Report) -> None:
+        """Images of an index are scanned at the same time, and each event leads here: one of them tells."""
+        look = found.look
+        if outcome.kind is None or self._teller.observe:
+            return
+        what = f"tell {look.assessment.repository}@{look.assessment.digest} {found.verdict.value} {found.fingerprint}"
+        if not self._ports.reports.once(what, look.now, look.now + TELLING):
+            raise NotReadyError(f"somebody is about to tell of {look.assessment.repository}@{look.assessment.digest}")
+
+    def _heard(self, told: Reported) -> Reported:
+        """What was told of an image: of what was only observed nobody heard, and it is news once reports are on."""
+        memory = Memory.of(told)
+        if memory is None or self._teller.observe or not memory.observed:
+            return told
+        unheard = replace(memory, findings={}, opened=None, observed=False)
+        return replace(told, fingerprint="", open=False, summary=unheard.as_json())
 
     def _outcome(self, correlation: str, found: Report, cure: Cure | None) -> Outcome:
         look = found.look
@@ -129,7 +152,7 @@ class Reporter:
         """What was told of images that nothing runs any more is over: something else was deployed."""
         now = self._ports.clock.now()
         outcomes: list[Outcome] = []
-        for told in self._ports.reports.of(repository):
+        for told in map(self._heard, self._ports.reports.of(repository)):
             memory = Memory.of(told)
             if memory and memory.runs and not running.of(told.digest, memory.images):
                 outcomes += self._closed(told, correlation, "replaced", running, now)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from longshore.errors import NotReadyError
 from longshore.outcomes import Outcome
 from longshore.scan.digesting import Digester
 from longshore.scan.judging import Judge
@@ -25,7 +26,7 @@ from longshore.scan.messages import (
     SweepDue,
     WorkloadMoved,
 )
-from longshore.scan.reporting import Reporter
+from longshore.scan.reporting import TELLING, Reporter
 from longshore.scan.telling import Teller
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _DEBOUNCE: Final = timedelta(minutes=5)
 """So long events about an image gather before it is looked at."""
 _SETTLE: Final = timedelta(minutes=30)
 """So long after it arrived the scan of an image may take."""
-_PACE: Final = timedelta(seconds=2)
+_PACE: Final = timedelta(seconds=1)
 """Between looks of a sweep: far below a quarter of what ECR and Inspector allow."""
 _SUBJECT: Final = "subject"
 """Says in a message that its digest is what a report is about, not an image of an index."""
@@ -102,7 +103,11 @@ class Scanner:
         subjects = self._subjects(message, image)
         outcomes = self._judge.again(message, image.repository, {image.digest, *subjects})
         for digest in subjects:
-            outcomes += self._reporter.look(image.repository, digest, message.correlation)
+            try:
+                outcomes += self._reporter.look(image.repository, digest, message.correlation)
+            except NotReadyError:
+                again = self._ports.clock.now() + TELLING
+                self._send_report(message, Image(image.repository, digest), again, subject=True)
         return outcomes
 
     def _subjects(self, message: Message, image: Image) -> Sequence[Digest]:

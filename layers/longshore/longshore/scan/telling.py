@@ -42,11 +42,11 @@ class Teller:
 
     def __init__(self, publisher: Publisher, *, observe: bool = False) -> None:
         self._publisher = publisher
-        self._observe = observe
+        self.observe = observe
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Publishes what concerns somebody, and answers all of it as it was told."""
-        told = [_observed(each) if self._observe else each for each in outcomes]
+        told = [_observed(each) if self.observe else each for each in outcomes]
         if found := announcements(told):
             self._publisher.publish(found)
         return told

@@ -10,7 +10,7 @@ from longshore.notices import Text
 from longshore.notify import catalogue
 from longshore.notify.escape import address, clean, cut, size
 from longshore.notify.kinds import entry
-from longshore.notify.life import LABEL, PASSING, REASON, WHY, Life, Step, in_order
+from longshore.notify.life import LABEL, REASON, WHY, Life, Step, in_order, passes
 
 if TYPE_CHECKING:
     from longshore.notices import Fact, Notice
@@ -50,8 +50,8 @@ class Story:
 
     def facts(self) -> list[Fact]:
         """The latest notice's facts, then those of the life before that it does not tell anew and that still hold."""
-        told = {fact.label for fact in self.notice.facts} | PASSING
-        kept = [fact for fact in self.life.facts if fact.label not in told]
+        told = {fact.label for fact in self.notice.facts}
+        kept = [fact for fact in self.life.facts if fact.label not in told and not passes(fact)]
         return [fact for fact in (*self.notice.facts, *kept) if fact.value]
 
     def label(self, key: str) -> str:
