@@ -27,12 +27,13 @@ class WriteError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed stack: its ledger's table, which roles it may pass, and redeploy's mode."""
+    """A deployed stack: its ledger's table, which roles it may pass, redeploy's mode, and its bus."""
 
     name: str
     ledger: str
     passable: tuple[str, ...]
     mode: str
+    bus: str = ""
 
 
 class Account:
@@ -81,7 +82,9 @@ class Account:
 
 def _stack(name: str, outputs: Mapping[str, str], parameters: Mapping[str, str]) -> Stack:
     passable = tuple(filter(None, parameters.get("PassableRoleArns", "").split(",")))
-    return Stack(name, outputs["LedgerName"], passable, parameters.get("RedeployMode", "auto"))
+    return Stack(
+        name, outputs["LedgerName"], passable, parameters.get("RedeployMode", "auto"), outputs.get("BusArn", "")
+    )
 
 
 def _refuse_writes(model: Any, **_: Any) -> None:

@@ -94,7 +94,7 @@ def _candidates(evaluated: Evaluated) -> list[dict[str, Any]]:
     for container, candidate, decision in evaluated.proposal.decisions:
         if candidate is None:
             continue
-        repository = workload.followed[container].repository
+        repository = workload.followed[container].origin
         described = {
             "container": container,
             "repository": str(repository),

@@ -60,10 +60,10 @@ def _reference(text: str, account: Account) -> ImageReference:
         reference = ImageReference.parse(text)
     except ValueError as error:
         raise WrongError(str(error)) from error
-    if reference.repository is not None:
+    if reference.origin is not None:
         return reference
     if reference.host != "docker.io" or text.startswith("docker.io/"):
-        raise WrongError(f"{text} is not in ECR: no push event of {reference.host} reaches Longshore")
+        raise WrongError(f"{text} is not in ECR: no event of {reference.host} reaches Longshore")
     suffix = "amazonaws.com.cn" if account.partition == "aws-cn" else "amazonaws.com"
     return replace(reference, host=f"{account.id}.dkr.ecr.{account.region}.{suffix}")
 
@@ -74,7 +74,7 @@ def _suppose(reference: ImageReference, looking: Evaluator) -> _Push:
     from longshore.images import is_artifact_tag
     from longshore.redeploy.state import Candidate
 
-    repository, tag = reference.repository, reference.effective_tag
+    repository, tag = reference.origin, reference.effective_tag
     assert repository is not None
     if tag is None:
         return _Push(repository, None, reference.digest, Decision(Reason.UNTAGGED))
@@ -107,7 +107,7 @@ def _decided(observation: Observation, push: _Push, looking: Evaluator) -> tuple
 
 
 def _follows(observation: Observation, container: str, repository: Repository) -> bool:
-    return observation.workload.followed[container].repository == repository
+    return observation.workload.followed[container].origin == repository
 
 
 def _described(observation: Observation, decided: tuple[str, Decision]) -> dict[str, Any]:
