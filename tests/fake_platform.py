@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -61,12 +61,14 @@ class FakeResolved:
 
 
 class FakeRegistry:
-    """Tags and images of private repositories."""
+    """Tags and images of repositories. What is `foreign` is not listed; what is `broken` raises when it is asked."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.repositories: dict[Repository, dict[str, Digest]] = {}
         self.images: dict[Digest, FakeImage] = {}
+        self.foreign: set[Repository] = set()
+        self.broken: dict[Repository, Exception] = {}
 
     def push(self, repository: Repository, tag: str, pushed: Digest, **members: Any) -> None:
         """Puts a tag on an image; `members` are those of FakeImage."""
@@ -83,27 +85,36 @@ class FakeRegistry:
 
     def resolve(self, repository: Repository, tag: str) -> FakeResolved | None:
         """What a tag names now."""
+        self._answer(repository)
         found = self.repositories.get(repository, {}).get(tag)
         if found is None:
             return None
         known = self.images[found]
         return FakeResolved(Candidate(tag, found, known.platforms, complete=known.complete), known.is_image)
 
-    def tags(self, repository: Repository) -> Iterable[tuple[str, Digest, datetime]]:
-        """Every tag with its digest and when that image was pushed."""
+    def tags(self, repository: Repository, known: Collection[str] = ()) -> Iterable[tuple[str, Digest, datetime]]:
+        """Every tag with its digest and when that image was pushed; of those `foreign` the known ones alone."""
+        self._answer(repository)
         tagged = sorted(self.repositories.get(repository, {}).items())
+        if repository in self.foreign:
+            return [(tag, found, self._clock.now()) for tag, found in tagged if tag in known]
         return [(tag, found, self.images[found].pushed) for tag, found in tagged]
 
     def tags_of(self, repository: Repository, digest: Digest) -> Sequence[str]:
         """The tags of one image."""
         return [tag for tag, found in sorted(self.repositories.get(repository, {}).items()) if found == digest]
 
+    def _answer(self, repository: Repository) -> None:
+        if repository in self.broken:
+            raise self.broken[repository]
+
     def pull(self, declared: str) -> Digest:
         """What a platform gets for a declared image; any registry beside ECR has every image."""
         reference = ImageReference.parse(declared)
-        if reference.digest or reference.repository is None:
+        origin = reference.origin
+        if reference.digest or origin is None or (origin.is_public and origin not in self.repositories):
             return reference.digest or digest(declared)
-        return self.repositories[reference.repository][str(reference.effective_tag)]
+        return self.repositories[origin][str(reference.effective_tag)]
 
 
 @dataclass(slots=True)

@@ -362,12 +362,13 @@ class World:
         *items: str | Item,
         platforms: Iterable[str] = (),
         referrers: Referrers = "all",
-        unchanged: bool = False,
+        demanded: bool = False,
+        complete: Callable[[Digest], bool] = lambda digest: False,
         **changes: Any,
     ) -> Report:
         """One run."""
         wanted = tuple(Item(item, item) if isinstance(item, str) else item for item in items)
-        order = Copy(REPOSITORY, REPOSITORY, wanted, frozenset(platforms), referrers, unchanged=unchanged)
+        order = Copy(REPOSITORY, REPOSITORY, wanted, frozenset(platforms), referrers, demanded, complete=complete)
         return self.copier(**changes).run(order)
 
     def forget_calls(self) -> None:

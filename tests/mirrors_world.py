@@ -21,6 +21,7 @@ from tests.fakes import FakeClock, FakePostponer, FakePublisher, FakeSwitches
 
 if TYPE_CHECKING:
     from longshore.errors import LongshoreError
+    from longshore.mirror.leases import Held
     from longshore.mirror.orders import Item
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.outcomes import Outcome
@@ -179,7 +180,15 @@ class MirrorWorld:
     # -- the engine --------------------------------------------------------------------------------------------------
 
     def copy(
-        self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
+        self,
+        mirror: Mirror,
+        downstream: Downstream,
+        items: Sequence[Item],
+        until: datetime,
+        *,
+        whole: bool,
+        complete: Collection[Digest] = (),
+        held: Held | None = None,
     ) -> Report:
         shelf = self.shelf(downstream.endpoint)
         assert shelf.exists, "the repository was not created"

@@ -27,14 +27,15 @@ class WriteError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed stack: its ledger's table, the roles that it may pass, redeploy's and scan's mode, scan's queue."""
+    """A deployed stack: its ledger's table, the roles that it may pass, modes, its bus, and scan's queue."""
 
     name: str
     ledger: str
     passable: tuple[str, ...]
     mode: str
-    scan: str
+    scan: str = "auto"
     scan_queue: str = ""
+    bus: str = ""
 
 
 class Account:
@@ -84,7 +85,8 @@ class Account:
 def _stack(name: str, outputs: Mapping[str, str], parameters: Mapping[str, str]) -> Stack:
     passable = tuple(filter(None, parameters.get("PassableRoleArns", "").split(",")))
     mode, scan = (parameters.get(f"{each}Mode", "auto") for each in ("Redeploy", "Scan"))
-    return Stack(name, outputs["LedgerName"], passable, mode, scan, outputs.get("ScanQueueUrl", ""))
+    queue, bus = (outputs.get(each, "") for each in ("ScanQueueUrl", "BusArn"))
+    return Stack(name, outputs["LedgerName"], passable, mode, scan, queue, bus)
 
 
 def _refuse_writes(model: Any, **_: Any) -> None:

@@ -8,16 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
-from longshore.aws.ledger import LedgerHeads, LedgerRecords
 from longshore.aws.gates import LedgerGates
+from longshore.aws.ledger import LedgerHeads, LedgerRecords
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.decisions import Verdict
-from longshore.errors import AccessDeniedError
-from longshore.images import Repository, is_artifact_tag
+from longshore.errors import AccessDeniedError, TransientError
+from longshore.images import PUBLIC_HOST, Repository, is_artifact_tag
 from longshore.ports import Head, Record
 from longshore.redeploy.gating import gated
 from longshore.redeploy.plan import Facts, Proposal, propose
@@ -28,6 +30,7 @@ from longshore_cli.output import note
 if TYPE_CHECKING:
     from longshore.ports import Clock
     from longshore.redeploy.policy import Profile
+    from longshore.redeploy.ports import Registry
     from longshore.workloads import Observation
     from longshore_cli.account import Account, Stack
 
@@ -58,10 +61,25 @@ class Evaluator:
         self._table = Table(account.client("dynamodb"), stack.ledger) if stack else None
         self._heads: dict[Repository, dict[str, Head]] = {}
         self._resolved: dict[tuple[Repository, str], Candidate | None] = {}
+        self._followed: set[str] = set()
 
-    def registry(self, repository: Repository) -> EcrRegistry:
+    def registry(self, repository: Repository) -> Registry:
         """The registry that holds a repository."""
+        if repository.is_public:
+            return self._public
         return EcrRegistry(self._account.client("ecr", repository.region))
+
+    @cached_property
+    def _public(self) -> Registry:
+        """ECR Public with what `docker login` knows, or as anybody reads it."""
+        from longshore.aws.ecr_public import REGION, PublicRepositories
+        from longshore.aws.public_images import PublicImages
+        from longshore_cli.registry_sides import registry
+
+        gallery = registry(PUBLIC_HOST, "source", insecure=False)
+        click.get_current_context().call_on_close(gallery.close)
+        repositories = PublicRepositories(self._account.client("ecr-public", REGION))
+        return PublicImages(lambda: gallery, lambda: repositories, self._clock)
 
     def observations(self, repository: Repository) -> list[Observation]:
         """Every workload that opted in and follows the repository."""
@@ -79,6 +97,7 @@ class Evaluator:
     def evaluate(self, observation: Observation) -> Evaluated:
         """Decides on every candidate of every container that the workload follows."""
         workload = observation.workload
+        self._followed = {tag for each in workload.followed.values() if (tag := each.effective_tag)}
         facts = Facts(
             observation=observation,
             record=self._record(workload.arn),
@@ -107,7 +126,7 @@ class Evaluator:
         """Asks the registry about what would be deployed, and about what runs where an index would take its place."""
         asked = False
         for container, candidate, decision in proposal.decisions:
-            repository = observation.workload.followed[container].repository if container else None
+            repository = observation.workload.followed[container].origin if container else None
             if not repository or not candidate or decision.verdict is Verdict.SKIP:
                 continue
             running = observation.running.get(container) if candidate.platforms else None
@@ -143,13 +162,15 @@ class Evaluator:
         now = self._clock.now()
         current: dict[str, Head] = {}
         try:
-            for tag, digest, pushed in self.registry(repository).tags(repository):
+            for tag, digest, pushed in self.registry(repository).tags(repository, {*stored, *self._followed}):
                 known = stored.get(tag)
                 moved = now if known else min(pushed, now)
                 same = known is not None and known.digest == digest
                 current[tag] = known if known and same else Head(repository, tag, digest, moved, now, now)
-        except AccessDeniedError as error:
-            note(f"The tags of {repository} may not be listed ({error}): only those in the ledger are known.")
+        except (AccessDeniedError, TransientError) as error:
+            if isinstance(error, TransientError) and not repository.is_public:
+                raise
+            note(f"The tags of {repository} cannot be listed ({error}): only those in the ledger are known.")
             return stored
         return current
 

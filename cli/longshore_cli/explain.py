@@ -95,7 +95,7 @@ def _candidates(evaluated: Evaluated) -> list[dict[str, Any]]:
     for container, candidate, decision in evaluated.proposal.decisions:
         if candidate is None:
             continue
-        repository = workload.followed[container].repository
+        repository = workload.followed[container].origin
         described = {
             "container": container,
             "repository": str(repository),
@@ -113,7 +113,7 @@ def _gates(evaluated: Evaluated) -> list[dict[str, Any]]:
     terms = proposal.policy.options.gates.get(SCAN_GATE) if proposal.policy else None
     found = []
     for container, candidate, decision in proposal.decisions:
-        repository = facts.observation.workload.followed[container].repository if container else None
+        repository = facts.observation.workload.followed[container].origin if container else None
         answer = facts.gates.get((repository, candidate.digest)) if repository and candidate else None
         if not (terms and candidate and answer):
             continue

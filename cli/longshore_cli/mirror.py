@@ -9,9 +9,9 @@ import click
 from longshore_cli.output import WrongError, json_option, note, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from longshore.images import ImageReference
+    from longshore.images import Digest, ImageReference
     from longshore.mirror.orders import Copy, Item, Referrers
     from longshore.mirror.report import Report
     from longshore.registries.client import DistributionRegistry
@@ -50,7 +50,10 @@ def copy(
     """Copies the image SRC to DST: `registry/name[:tag][@digest]`, Docker Hub without a registry.
 
     DST without a tag takes SRC's. Nothing is converted: with one --platform the image of that platform takes the place
-    of its index, with several the index is stored as it is, where the registry takes it without the others.
+    of its index, with several the index is stored as it is, where the registry takes it without the others. An index
+    that DST has is taken to be whole, unless --platform says what to look for.
+
+    Where SRC lets nobody list referrers, those come along that its tags name; with --referrers that is a failure.
 
     Ended and begun again, it goes on where it was. Exit 1 when anything could not be copied.
     """
@@ -60,9 +63,9 @@ def copy(
         raise WrongError("DST: a digest is what the bytes make it; name a tag, or nothing")
     if all_tags and (upstream.tag or upstream.digest or downstream.tag):
         raise WrongError("--all-tags takes two repositories: leave tag and digest out")
-    report, sides = _run(
-        upstream, downstream, None if all_tags else _item(upstream, downstream), wanted, referrers, insecure
-    )
+    asked = context.get_parameter_source("referrers") is not click.core.ParameterSource.DEFAULT
+    item = None if all_tags else _item(upstream, downstream)
+    report, sides = _run(upstream, downstream, item, wanted, referrers, demanded=asked, insecure=insecure)
     _warn(report, sides)
     if as_json:
         write_json(_document(report, *sides))
@@ -103,6 +106,8 @@ def _run(
     item: Item | None,
     platforms: frozenset[str],
     referrers: Referrers,
+    *,
+    demanded: bool,
     insecure: bool,
 ) -> tuple[Report, tuple[DistributionRegistry, DistributionRegistry]]:
     """All tags without an `item`."""
@@ -115,7 +120,8 @@ def _run(
     downstream = registry(destination.endpoint.host, "destination", insecure=insecure)
     try:
         names = source.endpoint.name, destination.endpoint.name
-        order = Copy(*names, (item,) if item else (), platforms, referrers)
+        complete = _complete(downstream.host, destination.endpoint.name, platforms)
+        order = Copy(*names, (item,) if item else (), platforms, referrers, demanded, complete=complete)
         if item is None:
             order = all_tags(upstream, order)
         with watcher() as progress:
@@ -124,6 +130,17 @@ def _run(
         upstream.close()
         downstream.close()
     return report, (upstream, downstream)
+
+
+def _complete(host: str, repository: str, platforms: frozenset[str]) -> Callable[[Digest], bool]:
+    """An index that is there is taken to be whole, unless platforms are named, or were left out there before."""
+    from longshore_cli.sparse_marks import SparseMarks
+
+    marks = SparseMarks.default()
+    if len(platforms) > 1:
+        marks.add(host, repository)
+    is_whole = not platforms and not marks.has(host, repository)
+    return lambda digest: is_whole
 
 
 def _copied(source: DistributionRegistry, destination: DistributionRegistry, order: Copy, progress: Any) -> Report:
@@ -156,6 +173,8 @@ def _warn(report: Report, sides: Sequence[DistributionRegistry]) -> None:
         note(f"Error: {failure}")
     for layer in report.foreign:
         note(f"Left where it is: foreign layer {layer.digest} {' '.join(layer.urls)}".rstrip())
+    for text in report.notes:
+        note(f"Left out: {text}")
     for side in sides:
         for text in side.warnings:
             note(f"{side.host} says: {text}")

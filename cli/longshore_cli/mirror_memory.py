@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -81,25 +82,40 @@ class MemoryPulls:
 
 
 class MemoryLeases:
-    """`Leases` in a dictionary."""
+    """`Leases` in a dictionary. Thread-safe."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._held: dict[str, Lease] = {}
         self._last: dict[str, datetime] = {}
         self._tokens = 0
 
     def take(self, what: str, now: datetime, until: datetime) -> Lease | None:
         """See the port."""
-        if what in self._held and self._held[what].until > now:
-            return None
-        self._tokens += 1
-        self._held[what] = Lease(what, self._tokens, until)
-        return self._held[what]
+        with self._lock:
+            if what in self._held and self._held[what].until > now:
+                return None
+            self._tokens += 1
+            self._held[what] = Lease(what, self._tokens, until)
+            return self._held[what]
+
+    def renew(self, lease: Lease, until: datetime) -> Lease | None:
+        """See the port."""
+        with self._lock:
+            if not self._is_of(lease):
+                return None
+            self._held[lease.what] = lease._replace(until=until)
+            return self._held[lease.what]
 
     def release(self, lease: Lease) -> None:
         """See the port."""
-        if self._held.get(lease.what) == lease:
-            del self._held[lease.what]
+        with self._lock:
+            if self._is_of(lease):
+                del self._held[lease.what]
+
+    def _is_of(self, lease: Lease) -> bool:
+        held = self._held.get(lease.what)
+        return held is not None and held.token == lease.token
 
     def last(self, what: str) -> datetime | None:
         """See the port."""

@@ -29,6 +29,7 @@ from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryMirrors,
 from longshore_cli.output import WrongError
 from longshore_cli.registry_logins import logins_for
 from longshore_cli.registry_sides import LONGEST_WAIT, registry
+from longshore_cli.stack_bus import StackBus
 from longshore_cli.upload_files import UploadFiles
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
     from longshore.mirror.ports import Registry, Side
     from longshore.mirror.rules import Mirror
     from longshore.outcomes import Outcome
+    from longshore.ports import Publisher
     from longshore_cli.account import Stack
 
 _PER_SECOND = 10.0
 """What ECR takes of an account."""
 _LONG = timedelta(days=1)
-"""A terminal has no deadline."""
+"""A terminal has no deadline. No lease is as long: each is renewed while the work goes on."""
 
 
 def mirrors_of(file: Path | None, names: Sequence[str]) -> tuple[dict[str, Mirror], Home]:
@@ -95,6 +97,9 @@ class Stage:
         self.places = AwsPlaces(self._client, self._secrets.get, self._connect, self._secrets.forget)
         self._table = Table(self._client("dynamodb", place.region), stack.ledger) if stack else None
         self._place = (place.account, place.region)
+        self._publisher: Publisher = _Nobody()
+        if stack is not None and stack.bus:
+            self._publisher = StackBus(lambda: self._client("events", place.region), stack.bus, self.clock)
 
     def _client(self, service: str, region: str) -> Any:
         return self._session.client(service, region_name=region)
@@ -139,8 +144,7 @@ class Stage:
             yield from service.handle(Message.parse(body), self.clock.now() + _LONG)
 
     def _ports(self, queue: _Queue) -> Ports:
-        carrier = CopyCarrier(self.places, UploadFiles.default(), self.clock, per_second=_PER_SECOND, whole=True)
-        others: dict[str, Any] = {"places": self.places, "carrier": carrier, "postponer": queue, "publisher": _Nobody()}
+        others: dict[str, Any] = {"places": self.places, "postponer": queue, "publisher": self._publisher}
         stores: dict[str, Any] = {
             "memory": MemoryMirrors(),
             "pulls": MemoryPulls(),
@@ -157,6 +161,9 @@ class Stage:
                 "jobs": LedgerJobs(table, *place),
                 "switches": LedgerSwitches(table, *place),
             }
+        others["carrier"] = CopyCarrier(
+            self.places, UploadFiles.default(), self.clock, leases=stores["leases"], per_second=_PER_SECOND, whole=True
+        )
         return Ports(clock=self.clock, **others, **stores)
 
 
@@ -187,7 +194,7 @@ class _Queue:
 
 
 class _Nobody:
-    """A publisher for a terminal: who runs the command reads what came of it."""
+    """A publisher where there is no stack: who runs the command reads what came of it."""
 
     def publish(self, announcements: Sequence[Announcement]) -> None:
         """See `ports.Publisher`."""

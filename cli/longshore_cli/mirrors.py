@@ -30,7 +30,9 @@ _QUIET = ("not-chosen", "excluded", "prerelease", "variant", "older", "artifact"
 @click.option("--sizes/--no-sizes", default=None, help="Read manifests for bytes and requests; a pull for each.")
 @click.option("--insecure", is_flag=True, help="Allow HTTP, and HTTPS with any certificate.")
 @json_option
+@click.pass_context
 def plan(
+    context: click.Context,
     names: tuple[str, ...],
     stack_name: str,
     config_file: Path | None,
@@ -40,7 +42,8 @@ def plan(
 ) -> None:
     """What would the mirrors, all or those NAMEd, copy and delete now? Nothing is changed.
 
-    Bytes and requests are told unless upstream counts pulls, where they cost some: ask for them with --sizes.
+    Bytes and requests are told unless upstream counts pulls, where they cost some: ask for them with --sizes. Exit 1
+    when a downstream could not be listed.
     """
     stage = _stage(names, stack_name, config_file, insecure=insecure)
     try:
@@ -49,11 +52,15 @@ def plan(
         stage.close()
     if as_json:
         write_json({"mirrors": found})
-        return
-    if not found:
+    elif not found:
         click.echo("There are no mirrors.")
     for each in found:
-        _tell_plan(each)
+        if not as_json:
+            _tell_plan(each)
+        for failure in each["failed"]:
+            note(f"Error: {each['name']}: {failure['downstream']}: {failure['why']}")
+    if any(each["failed"] for each in found):
+        context.exit(1)
 
 
 def _stage(names: Sequence[str], stack_name: str, config_file: Path | None, *, insecure: bool) -> Stage:
@@ -79,7 +86,13 @@ def _described(stage: Stage, mirror: Mirror, sizes: bool | None) -> dict[str, An
         _downstream(stage, survey, downstream, steps, measured) for downstream, steps in survey.plans().items()
     ]
     left = survey.budget.available(survey.now, mirror.keep_pulls) if counts_pulls else None
-    return {"name": mirror.name, "upstream": str(mirror.upstream), "pulls_left": left, "downstreams": downstreams}
+    return {
+        "name": mirror.name,
+        "upstream": str(mirror.upstream),
+        "pulls_left": left,
+        "downstreams": downstreams,
+        "failed": [{"downstream": str(to.endpoint), "why": str(error)} for to, error in survey.unlisted.items()],
+    }
 
 
 def _downstream(
@@ -142,7 +155,8 @@ def run(
 ) -> None:
     """Copies, and deletes where prune asks for it, what the mirrors, all or those NAMEd, have due now.
 
-    With a stack its ledger is used, so that the function knows what was done here. What must wait, for pulls or for
+    With a stack its ledger is used, so that the function knows what was done here, and its bus is told, so that what
+    runs on ECR Public follows. What must wait, for pulls or for
     min_age, is left. Exit 1 when anything failed.
     """
     stage = _stage(names, stack_name, config_file, insecure=insecure)

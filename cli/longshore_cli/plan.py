@@ -59,7 +59,7 @@ def _suppose(reference: ImageReference, looking: Evaluator) -> _Push:
     from longshore.images import is_artifact_tag
     from longshore.redeploy.state import Candidate
 
-    repository, tag = reference.repository, reference.effective_tag
+    repository, tag = reference.origin, reference.effective_tag
     assert repository is not None
     if tag is None:
         return _Push(repository, None, reference.digest, Decision(Reason.UNTAGGED))
@@ -92,7 +92,7 @@ def _decided(observation: Observation, push: _Push, looking: Evaluator) -> tuple
 
 
 def _follows(observation: Observation, container: str, repository: Repository) -> bool:
-    return observation.workload.followed[container].repository == repository
+    return observation.workload.followed[container].origin == repository
 
 
 def _described(observation: Observation, decided: tuple[str, Decision]) -> dict[str, Any]:

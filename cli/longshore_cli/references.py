@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def ecr_reference(text: str, account: Account) -> ImageReference:
-    """A reference into private ECR; REPOSITORY:TAG alone is one in this account and Region. Raises WrongError."""
+    """A reference into ECR or ECR Public; REPOSITORY:TAG alone is one in this account and Region. Raises WrongError."""
     from longshore.images import ImageReference
 
     try:
         reference = ImageReference.parse(text)
     except ValueError as error:
         raise WrongError(str(error)) from error
-    if reference.repository is not None:
+    if reference.origin is not None:
         return reference
     if reference.host != "docker.io" or text.startswith("docker.io/"):
         raise WrongError(f"{text} is not in ECR: no event of {reference.host} reaches Longshore")

@@ -28,7 +28,7 @@ from longshore.scan.priority import ranked
 from longshore.scan.suppressions import Suppressions
 from longshore_cli.account import Account
 from longshore_cli.config import DEFAULT, scan_policy_of
-from longshore_cli.output import note
+from longshore_cli.output import WrongError, note
 from longshore_cli.references import ecr_reference
 from longshore_cli.send import LOOPBACK
 
@@ -77,7 +77,8 @@ def scanned(image: str, stack_name: str, config_file: Path | None) -> Scanned:
     account = Account()
     reference = ecr_reference(image, account)
     repository = reference.repository
-    assert repository is not None
+    if repository is None:
+        raise WrongError(f"{reference} is in ECR Public, where nobody scans")
     policy = scan_policy_of(config_file or (DEFAULT if DEFAULT.is_file() else None))
     looking = _Looking(account, account.stack(stack_name), repository, policy)
     digest = reference.digest or looking.digest(reference.effective_tag or "")

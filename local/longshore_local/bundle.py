@@ -27,6 +27,7 @@ from longshore_local.functions import Functions, Invocation
 from longshore_local.gaps import explained
 from longshore_local.invoking import Invoking
 from longshore_local.moto_ecr import EcrSimulator
+from longshore_local.moto_ecr_public import EcrPublicSimulator
 from longshore_local.moto_ecs import EcsSimulator
 from longshore_local.moto_sns import counted
 from longshore_local.overriding import override
@@ -217,6 +218,11 @@ class Bundle:
     def scanner(self) -> Scanner:
         """Who scans images; nobody does before `use`."""
         return self._simulators.scanner
+
+    @property
+    def ecr_public(self) -> EcrPublicSimulator:
+        """The simulator of ECR Public with its registry."""
+        return self._simulators.ecr_public
 
     @property
     def slack(self) -> SlackStandIn:

@@ -82,7 +82,7 @@ class EcrRegistry:
 
     def images(self, name: str) -> list[EcrImage]:
         """All images, in the order of their first push."""
-        return [image for image in self.repository(name).images if isinstance(image, EcrImage)]
+        return _images(self.repository(name))
 
     def find(self, name: str, *, tag: str | None = None, digest: str | None = None) -> EcrImage:
         """The image of an id; ImageIdError with the failure code that ECR gives for it."""
@@ -223,7 +223,7 @@ class EcrRegistry:
         if layers:
             text = f"Layers with digests '{_listed(layers)}' required for pushing image into repository with name"
             raise EcrError("LayersNotFoundException", f"{text} '{repository.name}' do not exist")
-        known = {image.manifest.digest for image in self.images(repository.name)}
+        known = {image.manifest.digest for image in _images(repository)}
         children = [digest for digest in manifest.children if digest not in known]
         if children:
             text = f"Images with digests '{_listed(children)}' required for pushing image into repository with name"
@@ -249,6 +249,10 @@ def is_tag_immutable(repository: Repository, tag: str) -> bool:
     if setting in (RepoTagMutability.MUTABLE_WITH_EXCLUSION, RepoTagMutability.IMMUTABLE_WITH_EXCLUSION):
         return excluded == (setting == RepoTagMutability.MUTABLE_WITH_EXCLUSION)
     return bool(setting == RepoTagMutability.IMMUTABLE)
+
+
+def _images(repository: Repository) -> list[EcrImage]:
+    return [image for image in repository.images if isinstance(image, EcrImage)]
 
 
 def _uploads(repository: Repository) -> dict[str, Upload]:

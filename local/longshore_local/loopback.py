@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
-    do_GET = do_PUT = do_DELETE = do_POST
+    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_POST
 
     def log_message(self, format: str, *args: object) -> None:
         """The stand-in keeps what came; nothing is printed."""
@@ -145,7 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(reply.body)
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
 
     def _hang(self) -> None:
         while not self.server.closing.is_set():

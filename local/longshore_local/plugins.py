@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from longshore_local import moto_ecr, moto_ecs, moto_scanning
+from longshore_local import moto_ecr, moto_ecr_public, moto_ecs, moto_scanning
+from longshore_local.ecs.images import resolve_in_ecr
 from longshore_local.moto_ecr import EcrSimulator
+from longshore_local.moto_ecr_public import EcrPublicSimulator
 from longshore_local.moto_ecs import EcsSimulator
 from longshore_local.scanning.scanner import Scanner
 from longshore_local.timeline import Timeline
@@ -21,12 +23,14 @@ class Plugins:
     """The installed simulators."""
 
     ecr: EcrSimulator
+    ecr_public: EcrPublicSimulator
     ecs: EcsSimulator
     scanner: Scanner
     _install_ecs: Callable[[], EcsSimulator]
 
     def clear(self) -> None:
-        """Forgets what ECS knew. ECR's images live in moto's repositories and go with them; its registries stay up."""
+        """Forgets what ECS and ECR Public knew. ECR's images go with moto's repositories; all registries stay up."""
+        self.ecr_public.clear()
         self.ecs.uninstall()
         self.ecs = self._install_ecs()
         self.scanner.forget()
@@ -39,8 +43,11 @@ def installed(timeline: Timeline, emit: Emit, call: Call, home: tuple[str, str] 
     `home` is the account and Region of the bundle.
     """
 
+    def resolve(image: str, account: str, region: str) -> str | None:
+        return resolve_in_ecr(image, account, region) or ecr_public.resolve(image)
+
     def install_ecs() -> EcsSimulator:
-        simulator = moto_ecs.install(timeline, emit)
+        simulator = moto_ecs.install(timeline, emit, image_resolver=resolve)
         simulator.invoke_hooks_with(call)
         return simulator
 
@@ -51,10 +58,12 @@ def installed(timeline: Timeline, emit: Emit, call: Call, home: tuple[str, str] 
     ecr = moto_ecr.install(timeline, emit_and_scan)
     scanner = Scanner(timeline, emit, ecr.registry, home)
     scanning = moto_scanning.install(scanner, ecr.registry)
-    plugins = Plugins(ecr, install_ecs(), scanner, install_ecs)
+    ecr_public = moto_ecr_public.install(timeline)
+    plugins = Plugins(ecr, ecr_public, install_ecs(), scanner, install_ecs)
     try:
         yield plugins
     finally:
         scanning.close()
         plugins.ecs.uninstall()
+        ecr_public.close()
         ecr.close()

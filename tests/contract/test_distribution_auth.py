@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from longshore.addresses import Reach
 from longshore.errors import AccessDeniedError, UpstreamError
 from longshore.mirror.errors import AddressError, ProtocolError, PutOffError
 from longshore.registries.auth import Login
@@ -20,7 +21,9 @@ from longshore_local import images
 from longshore_local.loopback import LoopbackServer, Reply, Request
 from longshore_local.manifests import parse_manifest
 from longshore_local.registry import ECR_MANNERS, SPEC_MANNERS, Auth
-from tests.distribution import REPOSITORY, Stage, stage
+from longshore_local.registry_faults import Rule, Script
+from longshore_local.registry_hostile import Instead
+from tests.distribution import REPOSITORY, Stage, descriptor, stage
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -42,14 +45,95 @@ def hub() -> Iterator[Stage]:
         yield made
 
 
-def test_a_changed_password_without_a_realm_is_asked_for_anew() -> None:
-    with stage(SPEC_MANNERS, Auth("basic", {"robot": "secret"})) as made:
-        passwords = ["old", "secret"]
-        client = made.client("source", lambda: Login("robot", passwords.pop(0)))
-        with pytest.raises(AccessDeniedError):
-            client.head(REPOSITORY, "1.0")
-        assert client.head(REPOSITORY, "1.0") is None  # the second time the password is known to be refused
-        assert passwords == []
+class TestBasic:
+    def test_a_challenge_is_answered_in_the_same_call(self) -> None:
+        with stage(SPEC_MANNERS, Auth("basic", {"robot": "secret"})) as made:
+            client = made.client("source", robot)
+            assert client.head(REPOSITORY, "1.0") is None
+            assert [record.scheme for record in made.registry.requests] == ["", "Basic"]
+            assert client.head(REPOSITORY, "1.0") is None
+            assert client.usage.total == 3
+
+    def test_a_changed_password_is_asked_for_anew_in_the_same_call(self) -> None:
+        with stage(SPEC_MANNERS, Auth("basic", {"robot": "secret"})) as made:
+            passwords = ["old", "secret"]
+            client = made.client("source", lambda: Login("robot", passwords.pop(0)))
+            assert client.head(REPOSITORY, "1.0") is None
+            assert passwords == []
+            assert client.usage.total == 3
+
+    def test_a_wrong_password_is_tried_no_more_than_it_must(self) -> None:
+        with stage(SPEC_MANNERS, Auth("basic", {"robot": "secret"})) as made:
+            asked: list[Login] = []
+
+            def wrong() -> Login:
+                asked.append(Login("robot", "wrong"))
+                return asked[-1]
+
+            client = made.client("source", wrong)
+            for _ in range(5):
+                with pytest.raises(AccessDeniedError, match="401"):
+                    client.head(REPOSITORY, "1.0")
+            assert len(asked) == 2  # of whoever keeps the secret: once more, not for every tag
+            assert client.usage.total == 6
+
+    def test_a_body_that_is_gone_is_not_sent_again(self) -> None:
+        with stage(SPEC_MANNERS, Auth("basic", {"robot": "secret"})) as made:
+            passwords = ["secret", "new"]
+            client = made.client("destination", lambda: Login("robot", passwords.pop(0)))
+            upload = client.upload(REPOSITORY)
+            denied = Reply(401, b"", {"WWW-Authenticate": "Basic realm=x"})
+            made.registry.script = Script(Rule("PUT upload", Instead(denied)))
+            with pytest.raises(UpstreamError, match="credentials expired"):
+                client.finish(upload, descriptor(b"abc"), iter([b"abc"]), 3)
+
+    def test_nobody_is_told_it_without_tls(self) -> None:
+        with LoopbackServer(lambda request: Reply(401, b"", {"WWW-Authenticate": "Basic realm=x"})) as server:
+            port = server.url.rpartition(":")[2]
+            with stage() as made:
+                network = made.network(reach=Reach(private=frozenset({f"registry.example:{port}"})))
+                network = replace(network, resolve=lambda host, port: ["127.0.0.1"])
+                client = connect(f"registry.example:{port}", "source", network, robot)
+                with pytest.raises(UpstreamError, match="cannot connect"):  # it is spoken to by TLS, or not at all
+                    client.head(REPOSITORY, "1.0")
+
+    def test_a_host_that_may_be_spoken_to_without_tls_leads_nowhere_else(self) -> None:
+        seen: list[Request] = []
+
+        def answer(request: Request) -> Reply:
+            seen.append(request)
+            if "authorization" not in request.headers:
+                return Reply(401, b"", {"WWW-Authenticate": "Basic realm=x"})
+            return Reply(307, b"", {"Location": f"http://other.example:{port}/v2/"})
+
+        with LoopbackServer(answer) as server, stage() as made:
+            port = server.url.rpartition(":")[2]
+            here = f"registry.example:{port}"
+            network = made.network(reach=Reach(private=frozenset({here}), plain=frozenset({here})))
+            network = replace(network, resolve=lambda host, port: ["127.0.0.1"])
+            client = connect(here, "source", network, robot)
+            made.clients.append(client)
+            with pytest.raises(AddressError, match="only https"):
+                client.head(REPOSITORY, "1.0")
+            assert [request.headers["host"] for request in seen] == [here, here]
+
+    def test_who_the_registry_sends_on_to_gets_none(self) -> None:
+        schemes: list[tuple[str, str]] = []
+
+        def answer(request: Request) -> Reply:
+            schemes.append((request.headers["host"].partition(":")[0], request.headers.get("authorization", "")[:5]))
+            if request.headers["host"].startswith("localhost"):
+                return Reply(401, b"", {"WWW-Authenticate": "Basic realm=x"})
+            if "authorization" not in request.headers:
+                return Reply(401, b"", {"WWW-Authenticate": "Basic realm=x"})
+            return Reply(307, b"", {"Location": f"{server.url.replace('127.0.0.1', 'localhost')}/v2/"})
+
+        with LoopbackServer(answer) as server, stage() as made:
+            client = connect(server.url.removeprefix("http://"), "source", made.network(), robot)
+            made.clients.append(client)
+            with pytest.raises(AccessDeniedError):
+                client.manifest(REPOSITORY, "1.0")
+            assert schemes == [("127.0.0.1", ""), ("127.0.0.1", "Basic"), ("localhost", "")]
 
 
 class TestBearer:
@@ -263,7 +347,18 @@ class TestTokenServers:
             with pytest.raises(AccessDeniedError, match="401"):
                 list(client.tags(REPOSITORY))
             assert client.usage.requests["GET token"] == 2
-            assert "scope=repository%3Ateam%2Fweb%3Apull%2Cpull&scope=" in script.seen[-2].path
+            assert "scope=repository%3Ateam%2Fweb%3Apull%2Cpull&scope=" in script.seen[-3].path
+
+    def test_a_token_that_does_not_suffice_is_widened_in_the_same_call(self) -> None:
+        with scripted() as (script, client):
+            script.challenge += ',scope="repository:team/web:pull repository:team/base:pull",error="insufficient_scope"'
+            script.token = lambda request: Reply(
+                200, b'{"token":"good"}' if "team%2Fbase" in request.path else b'{"token":"narrow"}'
+            )
+            assert list(client.tags(REPOSITORY)) == ["a"]
+            wide = script.seen[-2].path
+            assert wide.index("team%2Fweb%3Apull") < wide.index("team%2Fbase%3Apull")
+            assert client.usage.requests["GET token"] == 2
 
     def test_a_scope_for_everything(self) -> None:
         with scripted() as (script, client):

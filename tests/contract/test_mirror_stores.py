@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from longshore.aws.mirror_manifests import LedgerManifests
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
 from longshore.images import Endpoint
-from longshore.manifests import digest_of
+from longshore.manifests import Manifest, digest_of
 from longshore.mirror.budget import Promise
 from longshore.mirror.plan import Known, Sighting
 from longshore.mirror.ports import RateLimit, Upload, UploadLedger
 from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryMirrors, MemoryPulls, MemoryUploads
+from longshore_local.images import multi_platform
 from tests.contract.aws_account import REGION, ledger_table, mocked, raw_items
 from tests.fakes import START, FakeClock
 
@@ -125,6 +130,54 @@ def test_a_lease_ends_by_itself_and_cannot_be_given_back_twice(stores: Stores) -
     assert stores.leases.take("copy", START + MINUTE, START + 2 * MINUTE) is None, "it belongs to another"
 
 
+def test_a_lease_is_renewed_by_its_holder_alone(stores: Stores) -> None:
+    old = stores.leases.take("copy", START, START + MINUTE)
+    assert old is not None
+    longer = stores.leases.renew(old, START + 3 * MINUTE)
+    assert longer == old._replace(until=START + 3 * MINUTE)
+    assert stores.leases.take("copy", START + 2 * MINUTE, START + 9 * MINUTE) is None
+    again = stores.leases.renew(longer, START + 4 * MINUTE)
+    assert again is not None
+    late = stores.leases.renew(again, START + 6 * MINUTE)
+    assert late is not None, "it was over, but nobody had taken it"
+    new = stores.leases.take("copy", START + 6 * MINUTE, START + 7 * MINUTE)
+    assert new is not None
+    assert stores.leases.renew(late, START + 9 * MINUTE) is None
+    assert stores.leases.take("copy", START + 7 * MINUTE, START + 8 * MINUTE) is not None, "it was not made longer"
+    assert stores.leases.renew(new, START + 9 * MINUTE) is None
+
+
+def test_what_was_done_stays_known_when_a_lease_is_renewed_and_given_back(stores: Stores) -> None:
+    lease = stores.leases.take("mirror web", START, START + MINUTE)
+    assert lease is not None
+    stores.leases.done("mirror web", START)
+    renewed = stores.leases.renew(lease, START + 2 * MINUTE)
+    assert renewed is not None
+    stores.leases.release(renewed)
+    assert stores.leases.last("mirror web") == START
+
+
+def test_who_was_late_renews_nothing_though_it_was_given_back_since(stores: Stores) -> None:
+    late = stores.leases.take("blob x", START, START + MINUTE)
+    other = stores.leases.take("blob x", START + MINUTE, START + 2 * MINUTE)
+    assert late is not None
+    assert other is not None
+    stores.leases.release(other)
+    assert stores.leases.renew(late, START + 3 * MINUTE) is None
+    third = stores.leases.take("blob x", START + 2 * MINUTE, START + 3 * MINUTE)
+    assert third is not None
+    assert stores.leases.renew(late, START + 4 * MINUTE) is None
+    assert stores.leases.renew(third, START + 4 * MINUTE) is not None
+
+
+def test_a_lease_that_was_given_back_leaves_no_item(stores: Stores) -> None:
+    lease = stores.leases.take("blob x", START, START + MINUTE)
+    assert lease is not None
+    stores.leases.release(lease)
+    if stores.in_ledger:
+        assert raw_items() == []
+
+
 def test_what_was_done_is_told_whoever_holds_it(stores: Stores) -> None:
     assert stores.leases.last("mirror web") is None
     lease = stores.leases.take("mirror web", START, START + MINUTE)
@@ -182,3 +235,37 @@ def test_every_item_ends_and_names_its_account_and_region(stores: Stores) -> Non
         assert int(item["expires"]["N"]) > START.timestamp()
         assert "123456789012/eu-west-1" in item["pk"]["S"]
         assert item["schema"]["N"] == "1"
+
+
+def test_a_manifest_that_was_pulled_is_kept_for_two_days() -> None:
+    clock, image = FakeClock(), multi_platform("x")
+    manifest = Manifest.parse(image.manifest, image.media_type)
+    with mocked():
+        table = ledger_table()
+        kept = LedgerManifests(table, clock, *PLACE)
+        kept.keep(A, [manifest])
+        found = kept.load(A, manifest.digest)
+        assert (found, found and found.content, found and found.children) == (
+            manifest,
+            image.manifest,
+            manifest.children,
+        )
+        assert kept.load(B, manifest.digest) is None, "another upstream may not let it be read"
+        (item,) = raw_items()
+        assert int(item["expires"]["N"]) == (START + timedelta(days=2)).timestamp()
+
+
+def test_a_manifest_that_is_spoilt_or_too_large_is_pulled_again() -> None:
+    clock, image = FakeClock(), multi_platform("x")
+    manifest = Manifest.parse(image.manifest, image.media_type)
+    with mocked():
+        table = ledger_table()
+        kept = LedgerManifests(table, clock, *PLACE)
+        for content in (zlib.compress(b"{}"), b"no zlib"):
+            key = {"pk": f"MANIFEST#{PLACE[0]}/{PLACE[1]}#{A}", "sk": manifest.digest}
+            table.put({**key, "content": content, "media_type": manifest.media_type})
+            assert kept.load(A, manifest.digest) is None
+        document = json.dumps({**json.loads(image.manifest), "annotations": {"x": os.urandom(400_000).hex()}})
+        large = Manifest.parse(document.encode(), image.media_type)
+        kept.keep(A, [large, manifest])
+        assert (kept.load(A, large.digest), kept.load(A, manifest.digest)) == (None, manifest)

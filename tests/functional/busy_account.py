@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from longshore_local import images
 from longshore_local.bundle import ACCOUNT, REGION, Bundle, Sources
+from longshore_local.ecr_public_registry import HOST as GALLERY
 from tests.functional.jobs import Jobs
 from tests.functional.stage import Stage
+from tests.functional.test_mirror_bundle import free_port
 from tests.template.requests import Place
 
 if TYPE_CHECKING:
@@ -80,10 +82,11 @@ class BusyAccount:
         policy: str,
         cluster: str = CLUSTER,
         definition_tags: Sequence[Mapping[str, str]] = (),
+        uri: str = "",
         **more: Any,
     ) -> str:
-        """A tagged service of one container that declares `name:tag`; answers its ARN."""
-        image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}:{tag}"
+        """A tagged service of one container that declares `name:tag` of the private registry, else `uri:tag`."""
+        image = f"{uri or f'{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}'}:{tag}"
         self.ecs.register_task_definition(
             family=name,
             containerDefinitions=[{"name": "app", "image": image, "memory": 128}],
@@ -160,7 +163,10 @@ def live(directory: Path, steps: Sequence[Step]) -> Iterator[BusyAccount]:
     """Lets everything happen, then hands out the account."""
     config = directory / "longshore.yaml"
     config.write_text(CONFIG, encoding="utf-8")
-    with Bundle.start(parameters=PARAMETERS, sources=Sources(config=config)) as bundle:
+    port = free_port()
+    environment = {"LONGSHORE_REGISTRIES": f"{GALLERY}=127.0.0.1:{port}", "LONGSHORE_LOOPBACK": "true"}
+    with Bundle.start(parameters=PARAMETERS, sources=Sources(config=config, environment=environment)) as bundle:
+        bundle.ecr_public.serve(port=port)
         bundle.client("sns").create_topic(Name=TOPIC.rsplit(":", 1)[-1])
         account = BusyAccount(bundle)
         for step in steps:

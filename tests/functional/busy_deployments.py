@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from longshore_local import images
 from longshore_local.bundle import ACCOUNT, REGION, ROOT
 from longshore_local.bus import envelope
 from longshore_local.slack import Fault
@@ -87,6 +88,20 @@ def _restored(account: BusyAccount) -> None:
     account.run(5)
 
 
+def _published(account: BusyAccount) -> None:
+    """A service whose image is in ECR Public, where a new one is mirrored."""
+    gallery = account.bundle.session().client("ecr-public", region_name="us-east-1")
+    uri = gallery.create_repository(repositoryName="shop/public")["repository"]["repositoryUri"]
+    images.push(gallery, "shop/public", "prod", images.single("public 1"))
+    account.service("public", "prod", "profile:quick", uri=uri)
+    second = images.push(gallery, "shop/public", "prod", images.single("public 2"))
+    detail = {"downstream": uri, "tag": "prod", "digest": second}
+    entry = {"EventBusName": account.bundle.stack.name, "Source": "longshore", "DetailType": "Image Mirrored"}
+    account.bundle.client("events").put_events(Entries=[{**entry, "Detail": json.dumps(detail)}])
+    account.run(10)
+    assert account.running("public") == second
+
+
 def _let_go(account: BusyAccount) -> None:
     """A service opts out; another is deleted with its cluster, and an event of it comes late."""
     api = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{CLUSTER}/api"
@@ -148,6 +163,7 @@ STEPS = (
     _answer_lost,
     _beginner_died,
     _restored,
+    _published,
     _told,
     _told_elsewhere,
     _told_late,

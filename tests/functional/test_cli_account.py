@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from longshore_local.bundle import CHANNELS, Bundle, Sources
 from longshore_local.demo.stage import Stage
 from longshore_local.demo.story import Narrator
 from longshore_local.images import multi_platform, single
+from longshore_local.registry_memory import MemoryStore
 
 ROLE = "arn:aws:iam::123456789012:role/web"
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/shop/web"
@@ -19,9 +21,9 @@ ARN = "arn:aws:ecs:eu-west-1:123456789012:service/shop/web"
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Stage]:
-    with Bundle.start(sources=Sources(config=CHANNELS)) as bundle:
+    with Bundle.start(sources=Sources(config=CHANNELS)) as bundle, closing(MemoryStore()) as upstream:
         registry = bundle.ecr.serve(bundle.account, bundle.region)
-        yield Stage(bundle, Narrator(bundle), registry)
+        yield Stage(bundle, Narrator(bundle), registry, upstream)
 
 
 @pytest.fixture

@@ -13,7 +13,19 @@ from longshore_local.demo.scenarios import SCENARIOS
 from longshore_local.demo.stage import Stage
 from longshore_local.images import single
 
-NAMES = ["push", "rollback", "ignored", "multi-arch", "semver", "coalesce", "watchdog", "gate", "replace", "left-alone"]
+NAMES = [
+    "push",
+    "rollback",
+    "ignored",
+    "multi-arch",
+    "semver",
+    "coalesce",
+    "watchdog",
+    "gate",
+    "replace",
+    "mirror",
+    "left-alone",
+]
 TOLD = {
     "push": ["CI pushes shop/web:prod", "[moved]", "is complete", "verified"],
     "rollback": ["web exited with 1", "rolling back", "ECS rolled it back", "is quarantined", "[quarantined]"],
@@ -28,6 +40,14 @@ TOLD = {
         "[idempotent]",
         "runs etl again, attempt 2, with more memory",
         "1 task of etl runs, with 2048 MiB",
+    ],
+    "mirror": [
+        "mirrored there",
+        "Acme releases ghcr.io/acme/proxy:stable",
+        "mirrors ghcr.io/acme/proxy:stable",
+        "byte for byte",
+        "deploys shop/proxy",
+        "verified",
     ],
     "left-alone": ["CannotPullContainerError", "leaves it alone", "[not-mended]", "0 tasks of report run"],
 }

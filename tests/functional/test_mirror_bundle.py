@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +48,7 @@ class Stage:
     upstream: Registry
     store: MemoryStore
     elsewhere: MemoryStore
+    elsewhere_registry: Registry
 
     def place(self, tag: str, text: str, repository: str = "team/web") -> str:
         """An image of several platforms upstream."""
@@ -91,9 +93,16 @@ def free_port() -> int:
 
 @pytest.fixture
 def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
-    """A deployed stack in front of an upstream, ECR and another downstream."""
-    config = tmp_path / "longshore.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
+    """The mirrors above."""
+    with deployed(tmp_path, CONFIG, **getattr(request, "param", {})) as made:
+        yield made
+
+
+@contextmanager
+def deployed(directory: Path, text: str, **more: str) -> Iterator[Stage]:
+    """A deployed stack in front of an upstream, ECR and another downstream; `more` parameters of it."""
+    config = directory / "longshore.yaml"
+    config.write_text(text, encoding="utf-8")
     store, elsewhere, port = MemoryStore(), MemoryStore(), free_port()
     with (
         Registry(store, manners=SPEC_MANNERS) as upstream,
@@ -104,11 +113,11 @@ def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
             "LONGSHORE_REGISTRIES": ",".join(f"{host}={url.removeprefix('http://')}" for host, url in hosts.items()),
             "LONGSHORE_LOOPBACK": "true",
         }
-        parameters = {"NotifyMode": "off", "RedeployMode": "off", **getattr(request, "param", {})}
+        parameters = {"NotifyMode": "off", "RedeployMode": "off", **more}
         sources = Sources(config=config, environment=environment)
         with Bundle.start(sources=sources, parameters=parameters) as bundle:
             bundle.ecr.serve(ACCOUNT, REGION, port=port)
-            yield Stage(bundle, upstream, store, elsewhere)
+            yield Stage(bundle, upstream, store, elsewhere, downstream)
         store.close()
         elsewhere.close()
 

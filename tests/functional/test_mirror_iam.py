@@ -11,6 +11,9 @@ import pytest
 
 from longshore_local import images
 from longshore_local.bundle import ACCOUNT, REGION, Bundle, Sources
+from longshore_local.ecr_public_registry import HOST as GALLERY
+from longshore_local.ecr_public_registry import REGION as GALLERY_REGION
+from longshore_local.ecr_public_registry import alias_of
 from longshore_local.image_shapes import place
 from longshore_local.images import single
 from longshore_local.registry import DOCKER_HUB_MANNERS, SPEC_MANNERS, Auth, Registry
@@ -50,6 +53,13 @@ mirrors:
     prune: {{after: 1h, most: 100}}
   published: {{from: "ecr:team/app", to: [{{repository: {ELSEWHERE}/app, secret: "{PARAMETER}"}}]}}
   scarce: {{from: {HUB}/team/scarce, secret: "{SECRET}", to: ecr:mirror/scarce}}
+  gallery:
+    from: {UPSTREAM}/team/web
+    to: {GALLERY}/{alias_of(ACCOUNT)}/web
+    every: 1h
+    catalog: {{description: A web server}}
+    repository: {{tags: {{team: shop}}}}
+    prune: {{after: 1h, most: 100}}
 """
 BY_HTTP = {
     "ecr:BatchGetImage": "GET of a manifest",
@@ -59,10 +69,12 @@ BY_HTTP = {
     "ecr:UploadLayerPart": "PATCH of an upload",
     "ecr:CompleteLayerUpload": "PUT of an upload",
     "ecr:PutImage": "PUT of a manifest",
+    "ecr-public:InitiateLayerUpload": "POST of an upload",
+    "ecr-public:UploadLayerPart": "PATCH of an upload",
+    "ecr-public:CompleteLayerUpload": "PUT of an upload",
+    "ecr-public:PutImage": "PUT of a manifest",
 }
 """What the registry asks of IAM behind its distribution API, with the request that leads to it (ECR user guide)."""
-GALLERY = ("LogInToGallery", "FindGallery", "Publish")
-"""Statements for ECR Public, which the bundle does not have; tests/contract/test_ecr_downstream.py makes its calls."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +82,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Everything that mirror does has happened."""
     config = tmp_path_factory.mktemp("config") / "longshore.yaml"
     config.write_text(CONFIG, encoding="utf-8")
-    stores, port = [MemoryStore() for _ in range(3)], free_port()
+    stores, port, gallery = [MemoryStore() for _ in range(3)], free_port(), free_port()
     scarce = replace(DOCKER_HUB_MANNERS, redirect_blobs=False, manifest_gets=3)
     with (
         Registry(stores[0], manners=SPEC_MANNERS) as upstream,
@@ -78,12 +90,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         Registry(stores[2], manners=scarce, auth=Auth("bearer", USERS)) as hub,
     ):
         urls = {UPSTREAM: upstream.url, ELSEWHERE: elsewhere.url, HUB: hub.url, ECR: f"http://127.0.0.1:{port}"}
+        urls[GALLERY] = f"http://127.0.0.1:{gallery}"
         hosts = ",".join(f"{host}={url.removeprefix('http://')}" for host, url in urls.items())
         environment = {"LONGSHORE_REGISTRIES": hosts, "LONGSHORE_LOOPBACK": "true"}
         sources = Sources(config=Path(config), environment=environment)
         with Bundle.start(sources=sources, parameters=PARAMETERS) as bundle:
             bundle.ecr.serve(ACCOUNT, REGION, port=port, auth=Auth("basic"))
-            stage = Stage(bundle, upstream, stores[0], stores[1])
+            bundle.ecr_public.serve(port=gallery)
+            stage = Stage(bundle, upstream, stores[0], stores[1], elsewhere)
             _happen(stage, stores[2])
             yield stage
     for store in stores:
@@ -103,6 +117,8 @@ def _happen(stage: Stage, scarce: MemoryStore) -> None:
     images.push(ecr, "team/app", "7", single("app"))
     stage.run()
     stage.store.delete_manifest("team/web", "2.0.0")
+    described = stage.bundle.session().client("ecr-public", region_name=GALLERY_REGION)
+    described.put_repository_catalog_data(repositoryName="web", catalogData={"description": "somebody's own words"})
     stage.run(200)
 
 
@@ -122,12 +138,12 @@ def asked(stage: Stage) -> list[Request]:
 
 
 def ours(rendered: Rendered) -> Role:
-    """The role without what AWS itself calls, what is behind HTTP, and the gallery."""
+    """The role without what AWS itself calls, and what is behind HTTP."""
     exempt = {**BY_THE_SERVICE, **BY_HTTP}
     statements = []
     for statement in roles(rendered)["MirrorRole"].statements:
         actions = tuple(action for action in statement.actions if action not in exempt)
-        if actions and statement.sid not in GALLERY:
+        if actions:
             statements.append(
                 Statement(statement.sid, statement.allow, actions, statement.resources, statement.conditions)
             )

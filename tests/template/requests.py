@@ -116,6 +116,33 @@ def _repository(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
     return of
 
 
+def _gallery(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    """Repositories of ECR Public: their ARNs have no Region."""
+
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        account = params.get("registryId") or place.account
+        resource = f"arn:aws:ecr-public::{account}:repository/{params['repositoryName']}"
+        yield Request(f"ecr-public:{action}", resource)
+
+    return of
+
+
+def _made_public(params: Mapping[str, Any], place: Place) -> Requests:
+    yield from _gallery("CreateRepository")(params, place)
+    if params.get("tags"):
+        yield from _gallery("TagResource")(params, place)
+
+
+def _registries(_params: Mapping[str, Any], place: Place) -> Requests:
+    yield Request("ecr-public:DescribeRegistries", f"arn:aws:ecr-public::{place.account}:registry/{place.account}")
+
+
+def _public_login(_params: Mapping[str, Any], _place: Place) -> Requests:
+    """ECR Public asks for both (ECR Public user guide, registry authentication)."""
+    yield Request("ecr-public:GetAuthorizationToken", "*")
+    yield Request("sts:GetServiceBearerToken", "*")
+
+
 def _created(params: Mapping[str, Any], place: Place) -> Requests:
     yield from _repository("CreateRepository")(params, place)
     if params.get("tags"):
@@ -192,6 +219,19 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("ecr", "CreateRepository"): _created,
     ("ecr", "PutLifecyclePolicy"): _repository("PutLifecyclePolicy"),
     ("ecr", "GetAuthorizationToken"): _anything("ecr:GetAuthorizationToken"),
+    ("ecr-public", "GetAuthorizationToken"): _public_login,
+    ("ecr-public", "DescribeRegistries"): _registries,
+    ("ecr-public", "CreateRepository"): _made_public,
+    **{
+        ("ecr-public", action): _gallery(action)
+        for action in (
+            "DescribeImages",
+            "BatchDeleteImage",
+            "BatchCheckLayerAvailability",
+            "GetRepositoryCatalogData",
+            "PutRepositoryCatalogData",
+        )
+    },
     ("resourcegroupstaggingapi", "GetResources"): _anything("tag:GetResources"),
     ("ecs", "DescribeTaskDefinition"): _anything("ecs:DescribeTaskDefinition"),
     ("ecs", "DescribeServices"): _service("DescribeServices", "services"),

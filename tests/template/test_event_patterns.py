@@ -185,7 +185,13 @@ def test_whatever_has_a_meaning_for_people_is_told(kind: Kind) -> None:
 def test_only_what_ecr_does_not_tell_is_mirrored_on_by_our_own_word() -> None:
     event = sample("longshore/image-mirrored")
     public = changed(event, "detail.downstream", "public.ecr.aws/a1b2c3d4/nginx")
-    assert matching(public, bus="longshore") == ["NoticeDue", "RunningChanged", "UpstreamMirrored"]
+    assert matching(public, bus="longshore") == [
+        "NoticeDue",
+        "PublicImageMirrored",
+        "RunningChanged",
+        "UpstreamMirrored",
+    ]
+    assert "PublicImageMirrored" not in matching(event, bus="longshore")
     assert matching(public) == []
 
 

@@ -15,6 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 from longshore.aws import topic
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
 from longshore.aws.machines import LedgerMachines
+from longshore.aws.mirror_manifests import LedgerManifests
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
 from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveries
 from longshore.aws.switches import LedgerSwitches
@@ -26,6 +27,7 @@ from longshore.decisions import Reason, Verdict
 from longshore.errors import AccessDeniedError, AmbiguousError, ConfigurationError, ThrottledError, UpstreamError
 from longshore.events import Event, Kind, RedeployRequested, SweepDue
 from longshore.images import Endpoint, Repository
+from longshore.manifests import Manifest
 from longshore.mirror.plan import Known, Sighting
 from longshore.mirror.ports import RateLimit, Upload
 from longshore.notices import Severity
@@ -48,6 +50,7 @@ from longshore.workloads import Action, Change, Deployment, DeploymentStatus, Ho
 from longshore_cli.main import main
 from longshore_config.check import check
 from longshore_config.compile import compile_config
+from longshore_local.images import multi_platform
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted({ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "events" / "README.md", *ROOT.glob("docs/**/*.md")})
@@ -191,6 +194,8 @@ def _write_mirrors(table: Table) -> None:
     pulls.settle("hub#anonymous", "", RateLimit(100, 50, 21_600), NOW)
     LedgerLeases(table, *place).take("mirror web", NOW, NOW)
     LedgerJobs(table, *place).begin("job", [A], NOW)
+    manifest = Manifest.parse(multi_platform("x").manifest)
+    LedgerManifests(table, _Clock(), *place).keep(Endpoint("registry-1.docker.io", "library/web"), [manifest])
     LedgerUploads(table, _Clock(), *place).save("public.ecr.aws", A, Upload("a1/web", "/x", 1, 2, True))
 
 

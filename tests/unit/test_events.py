@@ -41,6 +41,7 @@ READ = {
     "Redeploy Requested",
     "Gate Opened",
     "Gate Closed",
+    "Image Mirrored",
 }
 
 
@@ -157,6 +158,42 @@ def test_longshores_own_messages() -> None:
     assert Event.parse(envelope("Sweep Due", {"workloads": [ARN]})).fact == SweepDue((ARN,))
     web = Repository("123456789012", "eu-west-1", "team/web")
     assert Event.parse(envelope("Sweep Due", {"repository-name": "team/web"})).fact == SweepDue(repository=web)
+
+
+def test_what_was_mirrored_to_ecr_public_is_a_move_there_in_the_same_story(load_event: LoadEvent) -> None:
+    body = load_event("longshore/image-mirrored")
+    assert isinstance(Event.parse(body).fact, Irrelevant), "private ECR tells of it itself"
+    body["detail"]["downstream"] = "public.ecr.aws/a1b2c3d4/team/nginx"
+    event = Event.parse(body)
+    assert isinstance(event.fact, ImageMoved)
+    assert event.fact.repository == Repository.public("a1b2c3d4/team/nginx")
+    assert (event.fact.tag, event.fact.digest) == (body["detail"]["tag"], body["detail"]["digest"])
+    assert event.fact.cause is Cause.MIRROR
+    assert event.correlation == body["detail"]["correlation"]
+    swept = event.message("Sweep Due", {"public-repository": "a1b2c3d4/team/nginx"}, event.time)
+    assert Event.parse(swept).fact == SweepDue(repository=Repository.public("a1b2c3d4/team/nginx"))
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("downstream", "public.ecr.aws/nginx"),
+        ("downstream", "public.ecr.aws/A1/../nginx"),
+        ("downstream", None),
+        ("tag", "a b"),
+        ("tag", None),
+        ("digest", "sha256:1"),
+        ("correlation", 7),
+    ],
+)
+def test_a_mirrored_image_that_names_nothing_is_refused_with_its_field(
+    load_event: LoadEvent, member: str, value: object
+) -> None:
+    body = load_event("longshore/image-mirrored")
+    body["detail"] |= {"downstream": "public.ecr.aws/a1b2c3d4/nginx", member: value}
+    with pytest.raises(BadEventError) as refused:
+        Event.parse(body)
+    assert refused.value.field == f"detail.{member}"
 
 
 def test_what_waited_for_another_deployment_is_a_story_of_its_own() -> None:

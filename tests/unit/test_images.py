@@ -95,8 +95,25 @@ def test_only_a_private_registry_of_ecr_has_repositories(host: str, expected: tu
     assert found == (Repository(*expected, "team/web") if expected else None)
 
 
+def test_what_a_workload_can_follow_is_in_ecr_or_in_ecr_public() -> None:
+    assert ImageReference.parse(f"{HOST}/team/web:1").origin == Repository("123456789012", "eu-west-1", "team/web")
+    found = ImageReference.parse("public.ecr.aws/a1b2c3d4/team/web:1").origin
+    assert found == Repository.public("a1b2c3d4/team/web")
+    assert found is not None
+    assert found.is_public
+    assert found.region == "us-east-1"
+    assert not WEB.is_public
+    for elsewhere in ("nginx", "quay.io/a/b", "public.ecr.aws/web", "public.ecr.aws.evil.example/a/b"):
+        assert ImageReference.parse(elsewhere).origin is None
+    for name in ("web", "", "/web", "a1//web", "a1/", "A1/web", "a1/../web", "a1/web:1"):
+        with pytest.raises(ValueError, match="ALIAS/NAME"):
+            Repository.public(name)
+
+
 def test_a_repository_is_read_as_it_is_written() -> None:
     assert Repository.parse(str(WEB)) == WEB
+    public = Repository.public("a1/team/web")
+    assert Repository.parse(str(public)) == public
     with pytest.raises(ValueError, match="unpack"):
         Repository.parse("team/web")
 

@@ -104,6 +104,7 @@ class Reason(Code):
 
     SETTLING = "settling", Verdict.WAIT, "the tag has just moved and may move again"
     INCOMPLETE_INDEX = "incomplete-index", Verdict.WAIT, "some images of the index are not there yet"
+    REGISTRY_UNREACHABLE = "registry-unreachable", Verdict.WAIT, "the image's registry could not be asked"
     GATE_PENDING = "gate-pending", Verdict.WAIT, "a gate has not judged this image yet"
     APPROVAL_PENDING = "approval-pending", Verdict.WAIT, "nobody has approved this image yet"
     DEPLOYMENT_IN_PROGRESS = "deployment-in-progress", Verdict.WAIT, "another deployment of the workload is under way"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from longshore.envelopes import Envelope, optional_text, text
 from longshore.errors import BadEventError
-from longshore.images import Digest, Repository, is_digest, is_repository_name, is_tag
+from longshore.images import PUBLIC_HOST, Digest, Repository, is_digest, is_repository_name, is_tag
 
 _SERVICE_ARN = re.compile(
     r"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]{4,32}):(?P<account>\d{12}):service/"
@@ -74,11 +74,12 @@ class Cause(StrEnum):
     REPLICATION = "replication"
     PULL_THROUGH_CACHE = "pull-through-cache"
     RESTORE = "restore"
+    MIRROR = "mirror"
     SWEEP = "sweep"
 
 
 class ImageMoved(NamedTuple):
-    """An image became available in a repository: pushed, replicated, cached or restored."""
+    """An image became available in a repository: pushed, replicated, cached, restored or mirrored."""
 
     repository: Repository
     tag: str | None
@@ -86,6 +87,7 @@ class ImageMoved(NamedTuple):
     media_type: str | None
     artifact_type: str | None
     cause: Cause
+    correlation: str = ""
 
 
 class WorkloadTagged(NamedTuple):
@@ -115,6 +117,10 @@ class RedeployRequested(NamedTuple):
     arn: str
     reason: str
     correlation: str = ""
+
+
+PUBLIC_REPOSITORY = "public-repository"
+"""The member of a sweep's message that names a repository of ECR Public."""
 
 
 class SweepDue(NamedTuple):
@@ -157,8 +163,12 @@ class Event(Envelope):
 
         What waited for a deployment to end is another story, so a request for it begins anew with its own id.
         """
-        asked = self.fact if isinstance(self.fact, RedeployRequested) and self.fact.reason != PENDING else None
-        return (asked.correlation if asked else "") or self.id
+        match self.fact:
+            case ImageMoved(correlation=correlation) if correlation:
+                return correlation
+            case RedeployRequested(reason=reason, correlation=correlation) if reason != PENDING and correlation:
+                return correlation
+        return self.id
 
 
 def ecs_service(arn: str) -> tuple[str, str, str, str]:
@@ -174,6 +184,13 @@ def _repository(envelope: Envelope, detail: Mapping[str, Any]) -> Repository:
     if not is_repository_name(name):
         raise BadEventError("detail.repository-name", f"{name[:64]!r} cannot name an ECR repository")
     return Repository(envelope.account, envelope.region, name)
+
+
+def _public(detail: Mapping[str, Any], key: str) -> Repository:
+    try:
+        return Repository.public(text(detail, key, where="detail", limit=256).removeprefix(f"{PUBLIC_HOST}/"))
+    except ValueError as error:
+        raise BadEventError(f"detail.{key}", str(error)) from None
 
 
 def _moved(envelope: Envelope, detail: Mapping[str, Any], cause: Cause) -> ImageMoved:
@@ -210,6 +227,19 @@ def _pull_through(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     if text(detail, "sync-status", where="detail") != "SUCCESS":
         return Irrelevant("the upstream could not be synchronised")
     return _moved(envelope, detail, Cause.PULL_THROUGH_CACHE)
+
+
+def _mirrored(_: Envelope, detail: Mapping[str, Any]) -> Fact:
+    """Longshore's own word for what ECR Public does not tell; private ECR tells of a push itself."""
+    if not text(detail, "downstream", where="detail", limit=512).startswith(f"{PUBLIC_HOST}/"):
+        return Irrelevant("the registry itself tells of what is pushed there")
+    tag, digest = (text(detail, key, where="detail") for key in ("tag", "digest"))
+    if not is_tag(tag):
+        raise BadEventError("detail.tag", f"{tag[:64]!r} cannot be a tag")
+    if not is_digest(digest):
+        raise BadEventError("detail.digest", f"{digest[:80]!r} is not a sha256 digest")
+    correlation = optional_text(detail, "correlation", "detail") or ""
+    return ImageMoved(_public(detail, "downstream"), tag, digest, None, None, Cause.MIRROR, correlation)
 
 
 def _service_arn(envelope: Envelope) -> str | None:
@@ -265,6 +295,8 @@ def _sweep(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     arns = detail.get("workloads", [])
     if not isinstance(arns, list) or not all(isinstance(a, str) and _SERVICE_ARN.fullmatch(a) for a in arns):
         raise BadEventError("detail.workloads", "must be a list of ECS service ARNs")
+    if PUBLIC_REPOSITORY in detail:
+        return SweepDue(tuple(arns), _public(detail, PUBLIC_REPOSITORY))
     repository = _repository(envelope, detail) if "repository-name" in detail else None
     return SweepDue(tuple(arns), repository)
 
@@ -273,6 +305,7 @@ _READERS: Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]] = {
     "ECR Image Action": _image_action,
     "ECR Replication Action": _replication,
     "ECR Pull Through Cache Action": _pull_through,
+    "Image Mirrored": _mirrored,
     "Tag Change on Resource": _tag_change,
     "ECS Deployment State Change": _deployment_change,
     "CloudFormation Stack Status Change": _stack_deployed,

@@ -20,6 +20,10 @@ _ECR_HOST = re.compile(
     r"c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)",
     re.ASCII,
 )
+PUBLIC_HOST = "public.ecr.aws"
+"""Where ECR Public serves images."""
+_PUBLIC_REGION = "us-east-1"
+_PUBLIC_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*/[^/].*", re.ASCII)
 _ARTIFACT_TAG = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?|.*\.(?:sig|att|sbom)")
 DOCKER_HUB_API = "registry-1.docker.io"
 """The host that serves what references call docker.io."""
@@ -84,7 +88,7 @@ class Endpoint(NamedTuple):
 
 
 class Repository(NamedTuple):
-    """A private ECR repository."""
+    """A repository of ECR, or of ECR Public: then `account` is its host, and `name` begins with a registry's alias."""
 
     account: str
     region: str
@@ -98,6 +102,18 @@ class Repository(NamedTuple):
         """Reads what `str` wrote. Raises ValueError for anything else."""
         account, region, name = text.split("/", 2)
         return cls(account, region, name)
+
+    @classmethod
+    def public(cls, name: str) -> Repository:
+        """``alias/name`` of ECR Public, which is in one Region for the whole world. Raises ValueError."""
+        if _PUBLIC_NAME.fullmatch(name) is None or not is_name(name):
+            raise ValueError(f"{name[:64]!r} is not ALIAS/NAME of a repository in ECR Public")
+        return cls(PUBLIC_HOST, _PUBLIC_REGION, name)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is in ECR Public, which sends no events."""
+        return self.account == PUBLIC_HOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +148,19 @@ class ImageReference:
 
     @property
     def repository(self) -> Repository | None:
-        """The ECR repository, or None for an image that lives elsewhere."""
+        """The private ECR repository, or None for an image that lives elsewhere."""
         match = _ECR_HOST.fullmatch(self.host)
         return Repository(match["account"], match["region"], self.name) if match else None
+
+    @property
+    def origin(self) -> Repository | None:
+        """The repository whose images a workload can follow: in ECR, or in ECR Public; None for any other registry."""
+        if self.host != PUBLIC_HOST:
+            return self.repository
+        try:
+            return Repository.public(self.name)
+        except ValueError:
+            return None  # without an alias there is no such repository
 
     @property
     def endpoint(self) -> Endpoint:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from longshore.aws.blobs import Fetch
-    from longshore.aws.ecr import EcrRegistry
+    from longshore.aws.ecr import Registries
     from longshore.aws.ecs import EcsServices
     from longshore.aws.places import Credential
+    from longshore.aws.public_images import PublicImages
     from longshore.channels.http import Http
     from longshore.events import Event
     from longshore.mirror.messages import Message as MirrorMessage
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from longshore.redeploy.watch import Watcher
     from longshore.registries.auth import Login
     from longshore.registries.client import DistributionRegistry
+    from longshore.registries.timelimit import TimeLimit
     from longshore.scan.messages import Message as ScanMessage
     from longshore.scan.ports import Ports as ScanPorts
     from longshore.scan.service import Scanner
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
 _TELLING: Final = timedelta(seconds=75)
 """One message of notify: 20 s in which steps begin, the longest of them (two requests, twice when the secret has
 rotated, 10 s each), and the ledger."""
+_ASKING: Final = 15.0
+"""Seconds for one question to ECR Public: redeploy's function, which has 120 for ten messages, asks again later."""
 
 _LOOKING: Final = timedelta(seconds=120)
 """One message of scan: the pages of ECR and of Inspector for an image and for what runs, and Inspector is slow."""
@@ -79,7 +83,7 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    shared = (settings, table, ecs_services, registry, bus, ports, _secrets, _http)
+    shared = (settings, table, ecs_services, registry, public_registry, bus, ports, _secrets, _http)
     for built in (*shared, redeployer, watcher, recoverer, notifier):
         built.cache_clear()
     mirrorer.cache_clear()
@@ -111,11 +115,42 @@ def ecs_services() -> EcsServices:
 
 
 @cache
-def registry() -> EcrRegistry:
-    """The private registry of this account."""
-    from longshore.aws.ecr import EcrRegistry
+def registry() -> Registries:
+    """The registries whose images are followed: private ECR, and ECR Public once something there is."""
+    from longshore.aws.ecr import EcrRegistry, Registries
 
-    return EcrRegistry(client("ecr"))
+    return Registries(EcrRegistry(client("ecr")), public_registry)
+
+
+@cache
+def public_registry() -> PublicImages:
+    """ECR Public, whose API is in us-east-1 whatever the stack's Region; logged in: anonymous pulls are throttled."""
+    from longshore.aws.ecr_public import REGION, PublicRepositories
+    from longshore.aws.public_images import PublicImages
+    from longshore.images import PUBLIC_HOST
+    from longshore.registries.timelimit import TimeLimit
+
+    @cache
+    def repositories() -> PublicRepositories:
+        return PublicRepositories(client("ecr-public", REGION))
+
+    def credential() -> Credential:
+        from longshore.aws.places import Credential
+
+        token = repositories().token()
+        return Credential(token=token.value, expires=token.expires)
+
+    limit = TimeLimit()
+
+    @cache
+    def connected() -> DistributionRegistry:
+        return _connected(PUBLIC_HOST, "source", credential, limit)
+
+    def gallery() -> DistributionRegistry:
+        limit.begin(_ASKING)
+        return connected()
+
+    return PublicImages(gallery, repositories, _clock)
 
 
 @cache
@@ -362,8 +397,11 @@ def _delivery(ports: NotifyPorts, teller: Teller, destination: Destination, thre
 def mirroring(logger: Logger, metrics: Metrics, context: LambdaContext) -> Intake[MirrorMessage]:
     """What takes the messages of mirror's queue, in the time that this invocation has."""
     from longshore.mirror.messages import Message
+    from longshore.registries.timelimit import RESERVE_SECONDS
 
-    until = _clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    until = _clock.now() + left
+    _time_limit().begin(left.total_seconds() - RESERVE_SECONDS)
     return Intake(Message.parse, lambda each: mirrorer().handle(each, until), _own_queue(), _clock, logger, metrics)
 
 
@@ -371,6 +409,7 @@ def mirroring(logger: Logger, metrics: Metrics, context: LambdaContext) -> Intak
 @uncollected()
 def mirrorer() -> Mirrorer:
     """The use case of `functions/mirror.py`."""
+    from longshore.aws.mirror_manifests import LedgerManifests
     from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
     from longshore.aws.places import AwsPlaces
     from longshore.mirror.carrier import PER_SECOND, CopyCarrier
@@ -380,15 +419,17 @@ def mirrorer() -> Mirrorer:
     stack = settings()
     where = stack.account, stack.region
     home = Home(*where, "amazonaws.com.cn" if stack.region.startswith("cn-") else "amazonaws.com")
-    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected, lambda arn: _secrets().forget(arn))
+    places = AwsPlaces(client, lambda arn: _secrets().get(arn), _connected_in_time, lambda arn: _secrets().forget(arn))
     pace = float("inf") if stack.loopback else PER_SECOND
+    leases, uploads = LedgerLeases(table(), *where), LedgerUploads(table(), _clock, *where)
+    manifests = LedgerManifests(table(), _clock, *where)
     needs = Ports(
         places=places,
         memory=LedgerMemory(table(), _clock, *where),
         pulls=LedgerPulls(table(), *where),
-        leases=LedgerLeases(table(), *where),
+        leases=leases,
         jobs=LedgerJobs(table(), *where),
-        carrier=CopyCarrier(places, LedgerUploads(table(), _clock, *where), _clock, per_second=pace),
+        carrier=CopyCarrier(places, uploads, _clock, leases=leases, manifests=manifests, per_second=pace),
         postponer=_own_queue(),
         publisher=bus(),
         switches=LedgerSwitches(table(), *where),
@@ -434,7 +475,7 @@ def _scan_ports(log: Callable[[str], None]) -> ScanPorts:
     return ScanPorts(
         scans=EcrScans(client("ecr"), inspector),
         runners=WorkloadRunners(index, ecs_services, registry, inspector, *where),
-        attestations=EcrAttestations(client("ecr"), lambda url, limit: _fetch()(url, limit), log),
+        attestations=EcrAttestations(client("ecr"), lambda url, limit: _fetch()(url, limit), log),  # noqa: PLW0108
         reports=LedgerReports(table(), _clock, *where),
         acceptances=LedgerAcceptances(table(), _clock, *where),
         gates=LedgerGates(table(), _clock),
@@ -453,13 +494,27 @@ def _fetch() -> Fetch:
     return HttpsFetch(loopback=settings().loopback)
 
 
-def _connected(host: str, side: Side, credential: Callable[[], Credential] | None) -> DistributionRegistry:
+@cache
+def _time_limit() -> TimeLimit:
+    """What ends mirror's waiting for registries; each invocation sets it anew."""
+    from longshore.registries.timelimit import TimeLimit
+
+    return TimeLimit()
+
+
+def _connected_in_time(host: str, side: Side, credential: Callable[[], Credential] | None) -> DistributionRegistry:
+    return _connected(host, side, credential, _time_limit())
+
+
+def _connected(
+    host: str, side: Side, credential: Callable[[], Credential] | None, limit: TimeLimit | None = None
+) -> DistributionRegistry:
     """The registry at a host; in the local bundle the one that stands in for it."""
     from longshore.addresses import Reach
     from longshore.registries.connect import Network, connect
 
     stack = settings()
-    network = Network.of(_clock, reach=Reach(loopback=stack.loopback))
+    network = Network.of(_clock, reach=Reach(loopback=stack.loopback), limit=limit)
     logins = (lambda: _login(credential())) if credential else None
     made = connect(stack.registries.get(host, host), side, network, logins)
     _connections.append(made)

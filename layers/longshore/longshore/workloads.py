@@ -84,19 +84,24 @@ class Workload:
 
     @property
     def followed(self) -> Mapping[str, ImageReference]:
-        """The containers in ECR that may change, by name; `longshore:containers` (space separated) narrows them."""
+        """The containers whose images Longshore can follow, by name.
+
+        `longshore:containers` (space separated) narrows them. ECR Public is off outside partition `aws` (design 14).
+        """
         only = self.tags.get(CONTAINERS_TAG, "").split()
+        gallery = self.arn.startswith("arn:aws:")
         found: dict[str, ImageReference] = {}
         for name, image in self.images.items():
             reference = _reference(image)
-            if reference and reference.repository and (not only or name in only):
+            origin = reference.origin if reference else None
+            if reference and origin and (gallery or not origin.is_public) and (not only or name in only):
                 found[name] = reference
         return found
 
     @property
     def repositories(self) -> frozenset[Repository]:
         """The repositories whose pushes concern this workload."""
-        return frozenset(r.repository for r in self.followed.values() if r.repository)
+        return frozenset(r.origin for r in self.followed.values() if r.origin)
 
 
 def _reference(image: str) -> ImageReference | None:

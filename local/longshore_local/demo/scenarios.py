@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from longshore_local.demo.sentences import short
-from longshore_local.demo.stage import Stage
+from longshore_local.demo.stage import UPSTREAM, UPSTREAM_REPOSITORY, Stage
 from longshore_local.images import artifact, multi_platform, signature, signature_tag, single
 from longshore_local.scanning.vulnerabilities import Vulnerability
 
@@ -205,6 +205,21 @@ def left_alone(stage: Stage) -> None:
     stage.conclude_job("report")
 
 
+def mirror(stage: Stage) -> None:
+    """Somebody else's image, kept in a registry of one's own: it moves upstream, and what runs it follows."""
+    image, first, second = stage.public("proxy"), multi_platform("proxy 3"), multi_platform("proxy 3, mended")
+    stage.offer(UPSTREAM_REPOSITORY, "stable", first)
+    stage.until(stage.announced("Image Mirrored"), "the image is in ECR Public")
+    stage.service({"proxy": f"{image}:stable"}, "digest", name="proxy")
+    stage.narrator.say("You", f"have {UPSTREAM}/{UPSTREAM_REPOSITORY} mirrored there: Longshore looks every hour")
+    stage.release("Acme", UPSTREAM_REPOSITORY, "stable", second, "and tells nobody; ECR Public sends no events either")
+    stage.until(stage.announced("Deployment Succeeded"), "what was mirrored is deployed")
+    stage.verify(stage.published("proxy") == {"stable": second.digest}, "ECR Public has the very bytes of upstream")
+    runs = stage.digests("proxy")["proxy"]
+    stage.verify(runs in (second.digest, *(each.digest for each in second.children)), "the service runs them")
+    stage.conclude("proxy")
+
+
 _ALL = (
     Scenario("push", "an image is pushed, the service that runs it follows", push),
     Scenario("rollback", "a bad image is rolled back and stays out", rollback),
@@ -215,6 +230,7 @@ _ALL = (
     Scenario("watchdog", "a deployment that hangs is stopped at its deadline", watchdog),
     Scenario("gate", "a push held by a critical finding, and released by a clean one", gate),
     Scenario("replace", "a task that ran out of memory is run again with more", replace),
+    Scenario("mirror", "an upstream image is kept in ECR Public, what runs it there follows", mirror),
     Scenario("left-alone", "a failure that another try would not mend is told, once", left_alone),
 )
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from longshore.decisions import Reason
+from longshore_local.demo.mirror_sentences import mirror_sentence
 from longshore_local.demo.scan_sentences import is_of_scan, scan_ended, scan_sentence
 from longshore_local.demo.task_sentences import task_ended, task_sentence
 
@@ -60,6 +61,8 @@ def outcome_sentence(outcome: Detail) -> str | None:
         return scan_sentence(outcome)
     if "family" in detail:
         return task_sentence(outcome)
+    if "mirror" in detail:
+        return mirror_sentence(outcome)
     if detail.get("stage") == "soaking":
         return _soaking(_service(outcome["workload"]), detail)
     tell = _TOLD.get(reason)

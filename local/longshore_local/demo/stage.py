@@ -9,11 +9,19 @@ from longshore_local import images
 from longshore_local.bundle import Bundle
 from longshore_local.demo.sentences import short
 from longshore_local.demo.story import Narrator
+from longshore_local.ecr_public_registry import HOST as GALLERY
+from longshore_local.ecr_public_registry import REGION as GALLERY_REGION
+from longshore_local.ecr_public_registry import alias_of
 from longshore_local.ecs.endings import FailureMode
+from longshore_local.image_shapes import place
 from longshore_local.images import SyntheticImage
 from longshore_local.registry import Registry
+from longshore_local.registry_memory import MemoryStore
 
 CLUSTER = "shop"
+UPSTREAM = "ghcr.io"
+UPSTREAM_REPOSITORY = "acme/proxy"
+"""What the demo's configuration mirrors; ghcr.io is a registry on this machine here."""
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 _PATIENCE = timedelta(hours=2)  # of virtual time
 
@@ -29,6 +37,7 @@ class Stage:
     bundle: Bundle
     narrator: Narrator
     registry: Registry
+    upstream: MemoryStore
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def repository(self, name: str) -> str:
@@ -45,6 +54,27 @@ class Stage:
         named = f"{repository}:{tag}" if tag else f"a manifest without a tag to {repository}"
         self.narrator.say(who, f"pushes {named} = {short(image.digest)}" + (f" ({note})" if note else ""))
         images.push(self.registry, repository, tag, image)
+
+    def offer(self, repository: str, tag: str, image: SyntheticImage) -> None:
+        """Puts an image into somebody else's registry before the story begins."""
+        place(self.upstream, repository, tag, image)
+
+    def release(self, who: str, repository: str, tag: str, image: SyntheticImage, note: str = "") -> None:
+        """Somebody else pushes an image to a registry of their own, and it is told."""
+        told = f" ({note})" if note else ""
+        self.narrator.say(who, f"releases {UPSTREAM}/{repository}:{tag} = {short(image.digest)}{told}")
+        place(self.upstream, repository, tag, image)
+
+    def public(self, name: str) -> str:
+        """The registry part of an image's reference in the account's public registry."""
+        return f"{GALLERY}/{alias_of(self.bundle.account)}/{name}"
+
+    def published(self, name: str) -> dict[str, str]:
+        """The digests in a repository of ECR Public by tag, as its API describes them."""
+        images = (
+            self.bundle.session().client("ecr-public", region_name=GALLERY_REGION).describe_images(repositoryName=name)
+        )
+        return {tag: each["imageDigest"] for each in images["imageDetails"] for tag in each.get("imageTags", [])}
 
     def service(
         self, containers: Mapping[str, str], policy: str, *, name: str = "web", breaker: bool = True, **tags: str

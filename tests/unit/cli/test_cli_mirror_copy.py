@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
@@ -175,6 +177,21 @@ class TestUploadFiles:
         (file,) = tmp_path.glob("*.json")
         file.write_text(content)
         assert files.load("x.example", "team/web", DIGEST) is None
+
+    def test_a_session_that_another_process_is_at_is_left_to_it(self, tmp_path: Path) -> None:
+        files, upload = UploadFiles(tmp_path), Upload("team/web", "https://x", 7)
+        files.save("x.example", DIGEST, upload)
+        (file,) = tmp_path.glob("*.json")
+        item = json.loads(file.read_text())
+        assert item["process"] == os.getpid()
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+            file.write_text(json.dumps({**item, "process": other.pid}))
+            assert files.load("x.example", "team/web", DIGEST) is None
+            other.communicate()
+        assert files.load("x.example", "team/web", DIGEST) == upload, "it has ended"
+        for nobody in (None, "7", 1 << 70):  # as the version before wrote it, or anything else
+            file.write_text(json.dumps({**item, "process": nobody}))
+            assert files.load("x.example", "team/web", DIGEST) == upload
 
     def test_what_cannot_be_written_is_not_kept(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")

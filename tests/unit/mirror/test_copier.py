@@ -39,7 +39,7 @@ class TestShapes:
         world.source.place(SHAPES[shape]("x"), "1.0")
         world.copy("1.0", referrers="none")
         world.forget_calls()
-        report = world.copy("1.0", referrers="none", unchanged=True)
+        report = world.copy("1.0", referrers="none", complete=lambda digest: True)
         assert report.in_sync == (Item("1.0", "1.0"),)
         assert world.source.calls == world.destination.calls == [("head", "1.0")]
 

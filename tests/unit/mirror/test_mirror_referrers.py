@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from longshore.errors import UpstreamError
+from longshore.errors import AccessDeniedError, UpstreamError
 from longshore.events import Kind
-from longshore.mirror.orders import Item
+from longshore.mirror.orders import Item, Referrers
+from longshore.mirror.referrers import fallback_tag
 from longshore_local import images
 from tests.mirror_world import REPOSITORY, FakeRegistry, World, failing
 from tests.mirrors_world import HOME, MirrorWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from longshore.images import Digest
+    from longshore.mirror.leases import Held
     from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
 
@@ -90,9 +93,17 @@ class EngineWorld(MirrorWorld):
     inner: World
 
     def copy(
-        self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
+        self,
+        mirror: Mirror,
+        downstream: Downstream,
+        items: Sequence[Item],
+        until: datetime,
+        *,
+        whole: bool,
+        complete: Collection[Digest] = (),
+        held: Held | None = None,
     ) -> Report:
-        return self.inner.copy(*items)
+        return self.inner.copy(*items, demanded=mirror.demanded)
 
 
 def test_the_service_fails_that_tag_alone() -> None:
@@ -108,3 +119,36 @@ def test_the_service_fails_that_tag_alone() -> None:
     assert {each.detail["tag"] for each in service.publisher.of(Kind.IMAGE_MIRRORED)} == {"v0", "v2"}
     (told,) = service.publisher.of(Kind.MIRROR_FAILED)
     assert (told.detail["tag"], told.detail["downstream"]) == ("v1", f"{HOME.host}/mirror/web")
+
+
+@pytest.mark.parametrize("which", ["all", "signatures"])
+def test_where_nobody_may_list_referrers_the_fallback_tag_is_copied(which: Referrers) -> None:
+    world, found = made(api=False)
+    signature = images.artifact("signature", "application/vnd.dev.cosign.artifact.sig.v1+json", found["v1"])
+    world.source.refer(signature)
+    denied = AccessDeniedError("source up: GET referrers: 403")
+    world.source.before = failing(denied, name="referrers")
+    report = world.copy(*[Item(image.digest, tag) for tag, image in found.items()], referrers=which)
+    assert (report.ok, report.notes) == (True, (f"{denied}; referrers are copied as far as tags name them",))
+    assert world.source.count("referrers") == 1
+    there = world.destination.repositories[REPOSITORY]
+    assert signature.digest in there.manifests
+    assert fallback_tag(found["v1"].digest) in there.tags
+
+
+@pytest.mark.parametrize("members", [{}, {"referrers": "all"}])
+def test_only_who_asks_for_referrers_by_name_fails_without(members: dict[str, str]) -> None:
+    world, found = made()
+    denied = AccessDeniedError("source up: GET referrers: 403")
+    world.source.before = failing(*[denied] * 99, name="referrers")
+    service = EngineWorld(web={"from": "quay.io/org/web", "to": "ecr:mirror/web", **members})
+    service.inner = world
+    service.upstream().tags.update({tag: image.digest for tag, image in found.items()})
+    service.upstream().unlisted = denied
+    service.sweep()
+    outcomes = service.run()
+    assert len(service.publisher.of(Kind.IMAGE_MIRRORED)) == (0 if members else 3)
+    assert [each.detail["why"] for each in outcomes if each.reason == "left-out"] == (
+        [] if members else [f"{denied}; referrers are copied as far as tags name them"]
+    )
+    assert len(service.publisher.of(Kind.MIRROR_FAILED)) == (3 if members else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +20,9 @@ from longshore.mirror.messages import CopyDue, Message, Wanted, message
 from longshore.mirror.ports import RateLimit
 from tests.fakes import START
 from tests.mirrors_world import HOME, HUB, INDEX, MirrorWorld, digest
+
+if TYPE_CHECKING:
+    from longshore.mirror.rules import Downstream
 
 WEB: dict[str, Any] = {"from": "quay.io/org/web", "to": "ecr:mirror/web"}
 HUB_WEB: dict[str, Any] = {"from": "org/web", "to": "ecr:mirror/web", "keep_pulls": 0}
@@ -425,9 +428,12 @@ def test_what_the_budget_does_not_allow_waits_and_never_sleeps() -> None:
 
 
 @settings(max_examples=30)
-@given(tags=st.integers(1, 40), rates=st.lists(st.integers(0, 60), min_size=1, max_size=6))
+@given(tags=st.integers(1, 40), rates=st.lists(st.integers(0, 60), min_size=1, max_size=5))
 def test_the_budget_is_never_exceeded(tags: int, rates: list[int]) -> None:
-    """The world's registry asserts it at every pull: of indexes with two images and their attestations. Both mirrors are planned before either copies."""
+    """The world's registry asserts it at every pull: of indexes with two images and their attestations.
+
+    Both mirrors are planned before either copies; all within a window, after which what the registry said is no news.
+    """
     rules = {**HUB_WEB, "platforms": ["linux/amd64", "linux/arm64"]}
     made = MirrorWorld(web={**rules, "to": ["ecr:a", "ecr:b"]}, other={**rules, "to": ["ecr:x", "ecr:y"]})
     made.upstream().media_type = INDEX
@@ -587,3 +593,45 @@ def test_an_upstream_that_lets_nobody_list_referrers_is_copied() -> None:
     world.sweep()
     world.run()
     assert "v1" in world.downstream().tags
+
+
+def ecr_upstream() -> MirrorWorld:
+    made = MirrorWorld(app={"from": "ecr:team/app", "to": "quay.io/org/app", "every": "1h", "referrers": "none"})
+    made.upstream("app").tags.update({f"v{n}": digest(f"v{n}") for n in range(9)})
+    made.upstream("app").exists = True
+    return made
+
+
+def test_an_upstream_in_ecr_is_listed_in_bulk() -> None:
+    made = ecr_upstream()
+    made.sweep()
+    made.run()
+    assert len(made.downstream("app").tags) == 9
+    assert made.registry(HOME.host).asked == []
+    made.upstream("app").tags["v3"] = digest("moved")
+    made.run(minutes=60)
+    made.sweep()
+    made.run()
+    assert made.downstream("app").tags["v3"] == digest("moved")
+    assert made.registry(HOME.host).asked == []
+
+
+def test_a_push_costs_one_head_and_no_list_of_all_images() -> None:
+    made = ecr_upstream()
+    made.pushed("team/app", "v1", "v1")
+    made.run()
+    assert made.registry(HOME.host).asked == ["GET tags", "HEAD v1"]
+
+
+def test_an_upstream_whose_account_lets_nobody_list_in_bulk_is_asked_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ecr_upstream()
+
+    def denied(downstream: Downstream) -> None:
+        if downstream.is_ecr:
+            raise AccessDeniedError("ecr:DescribeImages: 403")
+
+    monkeypatch.setattr(made, "holdings", denied)
+    made.sweep()
+    made.run()
+    assert len(made.registry(HOME.host).asked) == 1 + 9
+    assert len(made.downstream("app").tags) == 9

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longshore.errors import AccessDeniedError, PermanentError, UpstreamError
+from longshore.errors import AccessDeniedError, LongshoreError, PermanentError, ThrottledError, UpstreamError
 from longshore.events import Kind
 from longshore.manifests import Descriptor
 from tests.mirrors_world import HOME, MirrorWorld, digest
@@ -16,7 +16,9 @@ from tests.mirrors_world import HOME, MirrorWorld, digest
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.mirror.carrier import Sent
+    from longshore.mirror.leases import Held
     from longshore.mirror.orders import Item
+    from longshore.mirror.ports import Holdings
     from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
 
@@ -28,7 +30,7 @@ class DenyingWorld(MirrorWorld):
     """Steps that are refused at one host, by name."""
 
     host = HOME.host
-    denied: Mapping[str, PermanentError | UpstreamError] = {}
+    denied: Mapping[str, LongshoreError] = {}
 
     def deny(self, step: str, host: str = HOME.host) -> None:
         """From now on."""
@@ -38,6 +40,10 @@ class DenyingWorld(MirrorWorld):
     def _may(self, step: str, downstream: Downstream) -> None:
         if step in self.denied and downstream.endpoint.host == self.host:
             raise self.denied[step]
+
+    def holdings(self, downstream: Downstream) -> Holdings | None:
+        self._may("list", downstream)
+        return super().holdings(downstream)
 
     def create(self, mirror: Mirror, downstream: Downstream) -> bool:
         self._may("create", downstream)
@@ -57,10 +63,18 @@ class DenyingWorld(MirrorWorld):
         return super().stored(mirror, downstream, tag)
 
     def copy(
-        self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
+        self,
+        mirror: Mirror,
+        downstream: Downstream,
+        items: Sequence[Item],
+        until: datetime,
+        *,
+        whole: bool,
+        complete: Collection[Digest] = (),
+        held: Held | None = None,
     ) -> Report:
         self._may("blobs", downstream)
-        return super().copy(mirror, downstream, items, until, whole=whole)
+        return super().copy(mirror, downstream, items, until, whole=whole, complete=complete, held=held)
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         self._may("send", downstream)
@@ -156,3 +170,48 @@ def test_an_upstream_that_came_back_is_told_of_anew() -> None:
         made.upstream().down = None
         made.hours(1)
     assert made.failed() == [(None, None)] * 2
+
+
+def test_a_downstream_that_cannot_be_listed_holds_up_no_other() -> None:
+    made = world()
+    made.deny("list")
+    made.hours(3)
+    assert made.downstream(place=1).tags.keys() == {"v1", "v2"}
+    assert made.failed() == [(f"{HOME.host}/a", None)], "told once, as that downstream's"
+    made.denied = {}
+    made.hours(1)
+    assert made.downstream().tags.keys() == {"v1", "v2"}
+    made.deny("list")
+    made.hours(1)
+    assert len(made.failed()) == 2, "it went well in between"
+
+
+def test_the_only_downstream_that_cannot_be_listed_is_told_by_its_name() -> None:
+    made = world(to="ecr:a")
+    made.deny("list")
+    made.hours(2)
+    assert made.failed() == [(f"{HOME.host}/a", None)]
+
+
+@pytest.mark.parametrize("error", [ThrottledError("ecr: slow down", 600), UpstreamError("ecr: 500")])
+def test_a_listing_that_may_pass_is_asked_for_again_by_itself(error: LongshoreError) -> None:
+    made = world()
+    made.denied = {"list": error}
+    made.handle(made.event("Mirror Due", {"mirror": "web"}))
+    due = made.queue.next_due()
+    assert due == made.clock.now() + timedelta(seconds=600 if isinstance(error, ThrottledError) else 0)
+    assert made.downstream(place=1).tags.keys() == {"v1", "v2"}
+    made.denied = {}
+    looks = len(made.registry("registry.example.com").asked)
+    made.run(minutes=10)
+    assert made.downstream().tags.keys() == {"v1", "v2"}
+    assert len(made.registry("registry.example.com").asked) == looks, "the other downstream is left alone"
+    assert (made.failed(), made.queue.next_due()) == ([], None)
+
+
+def test_a_listing_that_goes_on_failing_goes_back_to_the_queue() -> None:
+    made = world()
+    made.denied = {"list": UpstreamError("ecr: 500")}
+    made.sweep()
+    with pytest.raises(UpstreamError):
+        made.run()

@@ -21,6 +21,7 @@ from longshore.notify.render import limits
 from longshore.notify.render.dispatch import CHANNELS, render
 from tests.unit.notify.render_samples import HOSTILE, LIVES, NOTICES, WORDS, notice
 from tests.unit.notify.render_schemas import AMAZON_Q, PAGERDUTY_ALERT, PAGERDUTY_CHANGE, WEBHOOK, problems
+from tests.unit.notify.slack_lint import lint
 
 if TYPE_CHECKING:
     from longshore.notices import Notice
@@ -77,11 +78,11 @@ def mrkdwn(rendered: Rendered) -> Iterator[str]:
 
 def within_slack(rendered: Rendered) -> None:
     assert isinstance(rendered.body, dict)
-    assert limits.lint(rendered.body["blocks"]) == []
+    assert lint(rendered.body["blocks"]) == []
     assert len(rendered.text) <= limits.FALLBACK
     if rendered.reply:
         assert isinstance(rendered.reply, dict)
-        assert limits.lint(rendered.reply["blocks"]) == []
+        assert lint(rendered.reply["blocks"]) == []
     for text in mrkdwn(rendered):
         assert not set(_OWN.sub("", text)) & set("<>")
         assert text.count("```") in (0, 2)
@@ -214,5 +215,5 @@ def test_the_longest_notice_fits(channel: str, text: str) -> None:
         WITHIN[channel](rendered)
         return
     assert isinstance(rendered.body, dict)
-    assert limits.lint(rendered.body["blocks"]) == []
+    assert lint(rendered.body["blocks"]) == []
     assert rendered.text.count("<!here>") <= 50

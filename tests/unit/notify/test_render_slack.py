@@ -11,9 +11,9 @@ from slack_sdk.models.blocks import Block
 from longshore.events import Kind
 from longshore.notices import Fact, Link, Text
 from longshore.notify.kinds import MEANINGS
-from longshore.notify.render import limits
 from longshore.notify.render.dispatch import render
 from tests.unit.notify.render_samples import life, notice, sample, way_back
+from tests.unit.notify.slack_lint import lint
 
 
 def told(body: object) -> str:
@@ -156,15 +156,15 @@ _TEXT = {"type": "mrkdwn", "text": "x"}
     ],
 )
 def test_lint_sees_what_slack_refuses(block: object) -> None:
-    assert limits.lint([block])
-    assert limits.lint([{"type": "section", "text": _TEXT}]) == []
+    assert lint([block])
+    assert lint([{"type": "section", "text": _TEXT}]) == []
 
 
 def test_lint_counts_blocks_and_all_their_text() -> None:
     section = {"type": "section", "text": {**_TEXT, "text": "x" * 2900}}
-    assert limits.lint([{"type": "divider"}] * 46)
-    assert limits.lint([section] * 5)
-    assert limits.lint("blocks")
+    assert lint([{"type": "divider"}] * 46)
+    assert lint([section] * 5)
+    assert lint("blocks")
 
 
 def test_unknown_words_stand_for_themselves() -> None:

@@ -1,15 +1,18 @@
-"""ECR as the registry of redeploy: tags resolved now, indexes checked whole."""
+"""ECR as the registry of redeploy: tags resolved now, indexes checked whole; and which registry holds what."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.aws.errors import aws_errors
 from longshore.errors import GoneError, UpstreamError
 from longshore.images import MANIFESTS, Digest, Manifest, Repository, is_digest
 from longshore.redeploy.state import Candidate
+
+if TYPE_CHECKING:
+    from longshore.redeploy.ports import Registry, Resolved
 
 _BATCH = 100  # BatchGetImage takes at most a hundred image ids
 
@@ -71,7 +74,7 @@ class EcrRegistry:
             return [], list(ids)
         return answer.get("images", []), answer.get("failures", [])
 
-    def tags(self, repository: Repository) -> Iterable[tuple[str, Digest, datetime]]:
+    def tags(self, repository: Repository, known: Collection[str] = ()) -> Iterable[tuple[str, Digest, datetime]]:
         """Every tag with its digest and the time its image was pushed; nothing for a repository that is gone."""
         pages = self._ecr.get_paginator("describe_images").paginate(
             registryId=repository.account,
@@ -98,3 +101,27 @@ class EcrRegistry:
         except GoneError:
             return []
         return [tag for image in answer["imageDetails"] for tag in image.get("imageTags", [])]
+
+
+class Registries:
+    """See `redeploy.ports.Registry`: private repositories and those of ECR Public, each asked where it is."""
+
+    def __init__(self, private: Registry, public: Callable[[], Registry]) -> None:
+        """`public` is asked for with the first repository of ECR Public."""
+        self._private = private
+        self._public = public
+
+    def resolve(self, repository: Repository, tag: str) -> Resolved | None:
+        """See the port."""
+        return self._of(repository).resolve(repository, tag)
+
+    def tags(self, repository: Repository, known: Collection[str] = ()) -> Iterable[tuple[str, Digest, datetime]]:
+        """See the port."""
+        return self._of(repository).tags(repository, known)
+
+    def tags_of(self, repository: Repository, digest: Digest) -> Sequence[str]:
+        """See the port."""
+        return self._of(repository).tags_of(repository, digest)
+
+    def _of(self, repository: Repository) -> Registry:
+        return self._public() if repository.is_public else self._private

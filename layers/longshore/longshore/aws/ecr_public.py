@@ -1,19 +1,21 @@
-"""ECR Public as a downstream: its API is in us-east-1 whatever the stack's Region (mirror 3)."""
+"""The account's public registry: its API is in us-east-1 whatever the stack's Region (mirror 3)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from longshore.aws.ecr_downstream import Token, code_of, delete_tags
 from longshore.aws.errors import aws_errors
-from longshore.errors import ConfigurationError, LongshoreError
+from longshore.errors import ConfigurationError, GoneError, LongshoreError
 
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.mirror.rules import Catalog, Template
 
 REGION: Final = "us-east-1"
+_PAGE: Final = 1000
 PUTS_PER_SECOND: Final = 10.0
 """CompleteLayerUpload, in ECR Public, and PutImage in both (service quotas)."""
 
@@ -25,19 +27,40 @@ class PublicRepositories:
         self._client = ecr_public
         self._aliases: frozenset[str] | None = None
 
+    def owns(self, alias: str) -> bool:
+        """Whether an alias is this account's."""
+        return alias in self._known()
+
     def own(self, alias: str) -> None:
         """Raises ConfigurationError when an alias is not this account's: nothing can be created or listed there."""
+        if alias not in self._known():
+            known = ", ".join(sorted(self._known())) or "none"
+            raise ConfigurationError(
+                f"public.ecr.aws/{alias}", "is not this account's registry", f"its aliases: {known}"
+            )
+
+    def _known(self) -> frozenset[str]:
         if self._aliases is None:
             with aws_errors():
                 pages = list(self._client.get_paginator("describe_registries").paginate())
             self._aliases = frozenset(
                 each["name"] for page in pages for found in page["registries"] for each in found.get("aliases", [])
             )
-        if alias not in self._aliases:
-            known = ", ".join(sorted(self._aliases)) or "none"
-            raise ConfigurationError(
-                f"public.ecr.aws/{alias}", "is not this account's registry", f"its aliases: {known}"
-            )
+        return self._aliases
+
+    def tags(self, repository: str) -> Iterator[tuple[str, Digest, datetime]]:
+        """Every tag with its digest and the time its image was pushed; nothing for a repository that is gone."""
+        pages = self._client.get_paginator("describe_images").paginate(
+            repositoryName=repository, PaginationConfig={"PageSize": _PAGE}
+        )
+        try:
+            with aws_errors():
+                for page in pages:
+                    for image in page["imageDetails"]:
+                        for tag in image.get("imageTags", []):
+                            yield tag, image["imageDigest"], image["imagePushedAt"]
+        except GoneError:
+            return
 
     def create(self, repository: str, template: Template, catalog: Catalog | None) -> bool:
         """Creates a repository with its catalog data; answers False when it is there."""

@@ -12,6 +12,7 @@ UPLOAD#<account>/<region> / <host>/<name>@<digest>             an upload session
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,10 @@ class LedgerPulls:
 
 
 class LedgerLeases:
-    """See `mirror.stores.Leases`."""
+    """See `mirror.stores.Leases`.
+
+    A token is never given twice, though what was never `done` leaves no item: it is no less than the time, in ms.
+    """
 
     def __init__(self, table: Table, account: str, region: str) -> None:
         self._table = table
@@ -223,22 +227,31 @@ class LedgerLeases:
         if item and item.get("until") and datetime.fromisoformat(item["until"]) > now:
             return None
         token = item["fence"] if item else 0
-        lease = Lease(what, token + 1, until)
+        lease = Lease(what, max(token + 1, _milliseconds(now)), until)
         try:
             self._put(lease, until.isoformat(), item.get("last") if item else None, token)
         except ConflictError:
             return None
         return lease
 
+    def renew(self, lease: Lease, until: datetime) -> Lease | None:
+        """See the port."""
+        item = self._table.get(self._pk, lease.what) or {}
+        renewed = lease._replace(until=until)
+        try:
+            self._put(renewed, until.isoformat(), item.get("last"), lease.token)
+        except ConflictError:
+            return None
+        return renewed
+
     def release(self, lease: Lease) -> None:
         """See the port."""
-        item = self._table.get(self._pk, lease.what)
-        if item is None or item["fence"] != lease.token:
-            return
-        try:
-            self._put(lease, None, item.get("last"), lease.token)
-        except ConflictError:
-            return
+        item = self._table.get(self._pk, lease.what) or {}
+        with contextlib.suppress(ConflictError):
+            if item.get("last"):
+                self._put(lease, None, item["last"], lease.token)
+            else:
+                self._table.delete(self._pk, lease.what, {"fence": lease.token})
 
     def last(self, what: str) -> datetime | None:
         """See the port."""
@@ -327,6 +340,10 @@ class LedgerUploads:
     def forget(self, host: str, repository: str, digest: Digest) -> None:
         """See the port."""
         self._table.delete(self._pk, _upload_key(host, repository, digest))
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _upload_key(host: str, repository: str, digest: Digest) -> str:

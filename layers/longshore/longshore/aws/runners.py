@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from longshore.scan.ports import Runner
 
 if TYPE_CHECKING:
-    from longshore.aws.ecr import EcrRegistry
     from longshore.aws.inspector import Inspector
     from longshore.images import Digest, Repository
     from longshore.ports import Index
-    from longshore.redeploy.ports import Discovery
+    from longshore.redeploy.ports import Discovery, Registry
     from longshore.workloads import Observation
 
 
@@ -23,7 +22,7 @@ class WorkloadRunners:
         self,
         index: Index,
         platform: Callable[[], Discovery],
-        registry: Callable[[], EcrRegistry],
+        registry: Callable[[], Registry],
         inspector: Inspector,
         account: str,
         region: str,
@@ -51,9 +50,9 @@ class WorkloadRunners:
         return self._inspector.clusters(repository, images)
 
     def repositories(self) -> Iterable[Repository]:
-        """See the port: from the index alone."""
+        """See the port: from the index alone; nobody scans ECR Public."""
         followed = {each for workload in self._index.all(*self._place) for each in workload.repositories}
-        return sorted(followed, key=str)
+        return sorted((each for each in followed if not each.is_public), key=str)
 
     def _running(self, observation: Observation, repository: Repository) -> frozenset[Digest]:
         """The digests that stand for what its containers of this repository run."""

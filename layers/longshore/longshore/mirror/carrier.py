@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from longshore.mirror.copier import Copier
+from longshore.mirror.leases import WhileHeld
 from longshore.mirror.limits import Deadline, Pace, Retries
 from longshore.mirror.orders import Bounds, Copy, Item
 from longshore.mirror.prefetch import Reading
 from longshore.mirror.report import Report, Silence
+from longshore.mirror.shelf import LedgerShelf, counts_pulls
 from longshore.mirror.uploads import BlobError, Sender
 
 if TYPE_CHECKING:
     from longshore.errors import LongshoreError
     from longshore.images import Digest
     from longshore.manifests import Descriptor
+    from longshore.mirror.leases import Held
     from longshore.mirror.ports import Holdings, RateLimit, Registry, UploadLedger
     from longshore.mirror.rules import Downstream, Mirror
-    from longshore.mirror.stores import Places
+    from longshore.mirror.stores import Leases, Manifests, Places
     from longshore.ports import Clock
 
 GIB: Final = 1024**3
@@ -54,9 +57,21 @@ class Carrier(Protocol):
     """What carries orders out; see `CopyCarrier`."""
 
     def copy(
-        self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
+        self,
+        mirror: Mirror,
+        downstream: Downstream,
+        items: Sequence[Item],
+        until: datetime,
+        *,
+        whole: bool,
+        complete: Collection[Digest] = (),
+        held: Held | None = None,
     ) -> Report:
-        """Copies until a deadline. Raises TooLargeError before anything is sent, unless it is to be done `whole`."""
+        """Copies until a deadline. Raises TooLargeError before anything is sent, unless it is to be done `whole`.
+
+        `complete` are images that were copied there on the mirror's present terms; `held` is a lease that is kept by
+        it: what is left when it is lost fails with LeaseLostError.
+        """
         ...
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
@@ -93,73 +108,92 @@ def _is_large(blobs: Sequence[Descriptor]) -> bool:
     return len(blobs) > _LARGE_COUNT or sum(blob.size for blob in blobs) > _LARGE_BYTES
 
 
+@dataclass
 class CopyCarrier:
-    """The engine on the registries of `Places`."""
+    """The engine on the registries of `Places`.
 
-    def __init__(
-        self,
-        places: Places,
-        uploads: UploadLedger,
-        clock: Clock,
-        bounds: Bounds | None = None,
-        *,
-        per_second: float = PER_SECOND,
-        whole: bool = False,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """`per_second` is how many manifests go into ECR, and how many uploads end in ECR Public: each of both.
+    `leases` keep others from sending the same blob at the same time, `manifests` from pulling what was pulled before.
+    `per_second` is how many manifests go into ECR, and how many uploads end in ECR Public: each of both.
+    `whole`: nothing is too large, as at a terminal, which has no deadline.
+    """
 
-        `whole`: nothing is too large, as at a terminal, which has no deadline.
-        """
-        self._places = places
-        self._uploads = uploads
-        self._clock = clock
-        self._bounds = bounds or Bounds()
-        self._whole = whole
-        self._put_seconds = 1 / per_second
-        self._put = Pace(per_second, clock, sleep).wait
-        self._finish = Pace(per_second, clock, sleep).wait
+    places: Places
+    uploads: UploadLedger
+    clock: Clock
+    bounds: Bounds = field(default_factory=Bounds)
+    leases: Leases | None = None
+    manifests: Manifests | None = None
+    per_second: float = PER_SECOND
+    whole: bool = False
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        self._put = Pace(self.per_second, self.clock, self.sleep).wait
+        self._finish = Pace(self.per_second, self.clock, self.sleep).wait
 
     def copy(
-        self, mirror: Mirror, downstream: Downstream, items: Sequence[Item], until: datetime, *, whole: bool
+        self,
+        mirror: Mirror,
+        downstream: Downstream,
+        items: Sequence[Item],
+        until: datetime,
+        *,
+        whole: bool,
+        complete: Collection[Digest] = (),
+        held: Held | None = None,
     ) -> Report:
         """See the port."""
-        holdings, source = self._places.holdings(downstream), self._places.source(mirror)
+        holdings, source = self.places.holdings(downstream), self.places.source(mirror)
         copier = Copier(
             source,
-            self._places.destination(mirror, downstream),
-            self._clock,
-            bounds=self._bounds,
-            deadline=Deadline(self._clock, until),
-            ledger=self._uploads,
+            self.places.destination(mirror, downstream),
+            self.clock,
+            bounds=self.bounds,
+            deadline=WhileHeld(self.clock, until, held) if held else Deadline(self.clock, until),
+            ledger=self.uploads,
+            leases=self.leases,
             holdings=holdings,
             before_put=self._put if downstream.creatable else _at_once,
-            put_seconds=self._put_seconds if downstream.creatable else 0.0,
+            put_seconds=1 / self.per_second if downstream.creatable else 0.0,
             before_finish=self._finish if downstream.is_public else _at_once,
-            progress=Silence() if whole or self._whole else _Scale(holdings, downstream.endpoint.name),
+            progress=Silence() if whole or self.whole else _Scale(holdings, downstream.endpoint.name),
         )
+        shelf = LedgerShelf(self.manifests, mirror.upstream) if self.manifests and counts_pulls(source) else None
         order = Copy(
-            mirror.upstream.name, downstream.endpoint.name, tuple(items), frozenset(mirror.platforms), mirror.referrers
+            mirror.upstream.name,
+            downstream.endpoint.name,
+            tuple(items),
+            frozenset(mirror.platforms),
+            mirror.referrers,
+            mirror.demanded,
+            complete=frozenset(complete).__contains__,
+            shelf=shelf,
         )
-        before = _pulls(source)
-        report = copier.run(order)
+        before, again = _pulls(source), True
+        try:
+            report = copier.run(order)
+            again = len(mirror.downstreams) > 1 or not report.ok
+        finally:
+            if shelf and again:
+                shelf.keep()
         return replace(report, pulls=_pulls(source) - before)
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         """See the port."""
-        deadline = Deadline(self._clock, until)
+        deadline = Deadline(self.clock, until)
         kept: list[bool] = []
         sender = Sender(
-            Reading(self._places.source(mirror), mirror.upstream.name, self._bounds),
-            self._places.destination(mirror, downstream),
+            Reading(self.places.source(mirror), mirror.upstream.name, self.bounds),
+            self.places.destination(mirror, downstream),
             downstream.endpoint.name,
-            self._bounds,
+            self.bounds,
             deadline,
-            self._clock,
-            lambda: Retries(self._bounds.tries),
-            self._uploads,
+            self.clock,
+            lambda: Retries(self.bounds.tries),
+            self.uploads,
             before_finish=self._finish if downstream.is_public else _at_once,
             kept=lambda: kept.append(True),
+            leases=self.leases,
         )
         there: list[Digest] = []
         failed: list[tuple[Descriptor, LongshoreError]] = []
@@ -173,11 +207,11 @@ class CopyCarrier:
 
     def rate(self, mirror: Mirror) -> RateLimit | None:
         """See the port."""
-        return self._places.source(mirror).rate
+        return self.places.source(mirror).rate
 
     def stored(self, mirror: Mirror, downstream: Downstream, tag: str) -> Digest:
         """See the port."""
-        head = self._places.destination(mirror, downstream).head(downstream.endpoint.name, tag)
+        head = self.places.destination(mirror, downstream).head(downstream.endpoint.name, tag)
         return head.digest if head else ""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from longshore.errors import AccessDeniedError
-from longshore.mirror.errors import PutOffError, RepositoryGoneError, UnfinishedError
+from longshore.mirror.errors import BusyError, PutOffError, RepositoryGoneError, UnfinishedError
 from longshore.mirror.forest import Cause, Forest, Kin, Root, caught
 from longshore.mirror.limits import Deadline, Retries
 from longshore.mirror.orders import Bounds, Copy, Item
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.manifests import Descriptor
     from longshore.mirror.ports import Holdings, Registry, UploadLedger
+    from longshore.mirror.stores import Leases
     from longshore.ports import Clock
 
 
@@ -55,6 +56,7 @@ class Copier:
     bounds: Bounds = field(default_factory=Bounds)
     deadline: Deadline | None = None
     ledger: UploadLedger | None = None
+    leases: Leases | None = None
     holdings: Holdings | None = None
     siblings: Siblings = field(default=lambda digest: None)
     before_put: Callable[[], None] = field(default=lambda: None)
@@ -113,6 +115,7 @@ class _Run:
             tally.moved,
             copier.before_finish,
             tally.kept,
+            copier.leases,
         )
         self._placed: set[Digest] = set()
         self._looked = False
@@ -137,6 +140,7 @@ class _Run:
             self._tally.failed(Failure(item, *cause, subjects=() if item in items else kin.subjects(item)))
         to_store = [m for digest, m in forest.manifests.items() if digest not in forest.present]
         self._tally.left_out(foreign_layers(to_store))
+        self._tally.noted(forest.notes)
         self._deadline.reserve(len(to_store) * self._copier.put_seconds)
         self._place(forest, blobs_of(to_store))
         store = Storing(
@@ -195,6 +199,14 @@ class _Run:
         return None if self._left_behind else set()
 
     def _send(self, forest: Forest, blobs: Sequence[Descriptor], *, look: bool) -> None:
+        """What others are sending is looked at again when all else is sent."""
+        self._send_all(forest, blobs, look=look)
+        busy = [b for b in blobs if b.digest in forest.failed and isinstance(forest.failed[b.digest].error, BusyError)]
+        for blob in busy:
+            del forest.failed[blob.digest]
+        self._send_all(forest, busy, look=True)
+
+    def _send_all(self, forest: Forest, blobs: Sequence[Descriptor], *, look: bool) -> None:
         small = self._copier.bounds.small
         streams = [self._streams.submit(self._one, forest, blob, look=look) for blob in blobs if blob.size > small]
         rest = [self._requests.submit(self._one, forest, blob, look=look) for blob in blobs if blob.size <= small]

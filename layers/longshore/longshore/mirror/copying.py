@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -13,7 +13,8 @@ from longshore.errors import LongshoreError, PermanentError, ThrottledError, Tra
 from longshore.mirror import telling
 from longshore.mirror.budget import Promise
 from longshore.mirror.carrier import Sent, TooLargeError, packs
-from longshore.mirror.errors import ImmutableTagError, PutOffError, RepositoryGoneError, UnfinishedError
+from longshore.mirror.errors import BusyError, ImmutableTagError, PutOffError, RepositoryGoneError, UnfinishedError
+from longshore.mirror.leases import Held
 from longshore.mirror.messages import BlobsDue, CopyDue, Wanted, message, waiting
 from longshore.mirror.orders import Item
 from longshore.mirror.plan import Known
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from longshore.outcomes import Outcome
 
 _BUSY: Final = timedelta(minutes=1)
-_LEASE_MARGIN: Final = timedelta(minutes=1)
+_MARGIN: Final = timedelta(minutes=1)
 _PROMISED: Final = timedelta(hours=1)
 """Manifests are read first: pulls that are promised are made by then, however long the blobs take."""
 _MOST_TRIES: Final = 5
@@ -58,18 +59,19 @@ class Copying:
         downstream = _downstream(mirror, order)
         if downstream is None:
             return []  # taken out of the configuration since
-        now = self._ports.clock.now()
-        lease = self._ports.leases.take(f"copy {downstream.endpoint}", now, until + _LEASE_MARGIN)
-        if lease is None:
+        held = Held.take(self._ports.leases, self._ports.clock, f"copy {downstream.endpoint}")
+        if held is None:
+            now = self._ports.clock.now()
             self._later(correlation, order, now + _BUSY)
             return [telling.put_off(correlation, mirror, "busy", now + _BUSY, len(order.wanted))]
         try:
-            return self._in_parts(correlation, mirror, downstream, self._current(mirror, downstream, order), until)
+            order = self._current(mirror, downstream, order)
+            return self._in_parts(correlation, mirror, downstream, order, until, held)
         finally:
-            self._ports.leases.release(lease)
+            held.release()
 
     def _in_parts(
-        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
+        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime, held: Held
     ) -> list[Outcome]:
         """A few tags at a time, while there is time; what is left goes on in another invocation.
 
@@ -84,7 +86,7 @@ class Copying:
                 return [*outcomes, telling.put_off(correlation, mirror, "unfinished", now, len(late.wanted))]
             part = replace(order, wanted=order.wanted[start : start + CHUNK])
             try:
-                outcomes += self._copied(correlation, mirror, downstream, part, until)
+                outcomes += self._copied(correlation, mirror, downstream, part, until, held)
             except PermanentError as error:
                 return outcomes + self._troubles.tell(correlation, mirror, downstream, COPY, error)
         return outcomes
@@ -100,22 +102,23 @@ class Copying:
         return replace(order, wanted=tuple(each for each in order.wanted if is_current(each)))
 
     def _copied(
-        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime
+        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime, held: Held
     ) -> list[Outcome]:
         now = self._ports.clock.now()
         outcomes: list[Outcome] = []
-        promise = Promise(f"{downstream.endpoint} {now.isoformat()}", 0, min(until + _LEASE_MARGIN, now + _PROMISED))
+        promise = Promise(f"{downstream.endpoint} {now.isoformat()}", 0, min(until + _MARGIN, now + _PROMISED))
         try:
             order, outcomes = self._affordable(correlation, mirror, order, promise)
             if not order.wanted:
                 return outcomes
-            report = self._run(mirror, downstream, order, until)
+            report = self._run(mirror, downstream, order, until, held)
         except TooLargeError as error:
             return outcomes + self._fan_out(correlation, mirror, order, error.blobs)
         finally:
             if order.wanted:
                 rate = self._ports.carrier.rate(mirror)
                 self._ports.pulls.settle(whose(mirror), promise.token, rate, self._ports.clock.now())
+        held.check()  # what came of it is no longer known when others go on with it
         return outcomes + self._concluded(correlation, mirror, downstream, order, report)
 
     def _affordable(
@@ -133,18 +136,25 @@ class Copying:
                 return replace(order, wanted=order.wanted[:place]), [waits]
         return order, []
 
-    def _run(self, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime) -> Report:
+    def _run(self, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime, held: Held) -> Report:
         """The engine; once more when the repository was missing and has been created."""
         items = [Item(each.digest, each.tag) for each in order.wanted]
         whole = order.fanned >= _MOST_FANNED
         creatable = downstream.creatable and mirror.template.create
         if creatable and all(each.reason == "new" for each in order.wanted):
             self._ports.places.create(mirror, downstream)
-        report = self._ports.carrier.copy(mirror, downstream, items, until, whole=whole)
+        complete = self._complete(mirror, downstream, order)
+        report = self._ports.carrier.copy(mirror, downstream, items, until, whole=whole, complete=complete, held=held)
         gone = any(isinstance(f.error, RepositoryGoneError) and f.side == "destination" for f in report.failures)
         if gone and creatable and self._ports.places.create(mirror, downstream):
-            return self._ports.carrier.copy(mirror, downstream, items, until, whole=whole)
+            return self._ports.carrier.copy(mirror, downstream, items, until, whole=whole, held=held)
         return report
+
+    def _complete(self, mirror: Mirror, downstream: Downstream, order: CopyDue) -> Collection[Digest]:
+        """Images that were copied there on the terms of now: with all that these want. Not what is to be repaired."""
+        known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {})
+        repaired = {each.digest for each in order.wanted if each.reason == Reason.REPAIR}
+        return {each.source for each in known.values() if each.copied and each.terms == mirror.terms} - repaired
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 
@@ -154,7 +164,7 @@ class Copying:
         """Each tag by itself: what is downstream is remembered, what failed is told, or tried again."""
         failures = _by_tag(order, report)
         known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {})
-        outcomes: list[Outcome] = []
+        outcomes = [telling.noted(correlation, mirror, downstream, note) for note in report.notes]
         again: list[tuple[Wanted, LongshoreError]] = []
         self._troubles.over(mirror, downstream, COPY, known)
         pulled = _pulled(order, report)
@@ -228,12 +238,13 @@ class Copying:
         again: Sequence[tuple[Wanted, LongshoreError]],
         report: Report,
     ) -> list[Outcome]:
-        """At once while each run comes further; else it was a try."""
+        """At once while each run comes further, soon while others are at it; else it was a try."""
         now = self._ports.clock.now()
         wanted, errors = tuple(each for each, _ in again), [error for _, error in again]
-        if report.progressed and all(isinstance(error, UnfinishedError) for error in errors):
-            self._later(correlation, replace(order, wanted=wanted), now)
-            return [telling.put_off(correlation, mirror, "unfinished", now, len(wanted))]
+        if all(_is_no_try(error, progressed=report.progressed) for error in errors):
+            until = max(_until(error, now) for error in errors)
+            self._later(correlation, replace(order, wanted=wanted), until)
+            return [telling.put_off(correlation, mirror, _passing(errors), until, len(wanted))]
         until = now + _FIRST_WAIT * 2**order.tries
         until = max([until, *(_until(error, now) for error in errors)])
         self._later(correlation, order.again(wanted), until)
@@ -259,24 +270,18 @@ class Copying:
 
     def send(self, correlation: str, mirror: Mirror, work: BlobsDue, until: datetime) -> list[Outcome]:
         """Sends a parcel. What will not arrive so is left to the copy, which tells whom it concerns."""
-        downstream, now = _downstream(mirror, work.then), self._ports.clock.now()
+        downstream = _downstream(mirror, work.then)
         if downstream is None:
             return []
-        lease = self._ports.leases.take(f"blob {downstream.endpoint}@{work.blobs[0].digest}", now, until)
-        if lease is None:
-            self._later(correlation, work, now + _BUSY)
-            return [telling.put_off(correlation, mirror, "busy", now + _BUSY)]
-        try:
-            sent = self._sent(mirror, downstream, work, until)
-            over = {blob.digest: error for blob, error in sent.failed}
-            tried = work if sent.progressed else replace(work, tries=work.tries + 1)
-            stuck = tried.tries > _MOST_TRIES
-            left = [b for b in work.blobs if _is_late(over.get(b.digest), stuck=stuck)]
-            settled = [b.digest for b in work.blobs if b not in left]
-            self._arrived(correlation, work, settled)
-            return self._rest(correlation, mirror, replace(tried, blobs=tuple(left)), [over[b.digest] for b in left])
-        finally:
-            self._ports.leases.release(lease)
+        sent = self._sent(mirror, downstream, work, until)
+        over = {blob.digest: error for blob, error in sent.failed}
+        is_try = not sent.progressed and not all(isinstance(error, BusyError) for error in over.values())
+        tried = replace(work, tries=work.tries + 1) if is_try else work
+        stuck = tried.tries > _MOST_TRIES
+        left = [b for b in work.blobs if _is_late(over.get(b.digest), stuck=stuck)]
+        settled = [b.digest for b in work.blobs if b not in left]
+        self._arrived(correlation, work, settled)
+        return self._rest(correlation, mirror, replace(tried, blobs=tuple(left)), [over[b.digest] for b in left])
 
     def _sent(self, mirror: Mirror, downstream: Downstream, work: BlobsDue, until: datetime) -> Sent:
         try:
@@ -298,12 +303,12 @@ class Copying:
         if not work.blobs:
             return []
         waits = [_until(error, now) for error in errors]
-        hard = [e for e in errors if not isinstance(e, UnfinishedError | ThrottledError)]
+        hard = [e for e in errors if not isinstance(e, UnfinishedError | ThrottledError | BusyError)]
         if hard:
             raise hard[0]
         until = max([*waits, now + _FIRST_WAIT * 2 ** (work.tries - 1) if work.tries else now])
         self._later(correlation, work, until)
-        return [telling.put_off(correlation, mirror, "unfinished", until, len(work.blobs))]
+        return [telling.put_off(correlation, mirror, _passing(errors), until, len(work.blobs))]
 
 
 def _downstream(mirror: Mirror, order: CopyDue) -> Downstream | None:
@@ -336,12 +341,24 @@ def _until(error: LongshoreError, now: datetime) -> datetime:
     """When what failed may be tried again."""
     if isinstance(error, PutOffError):
         return error.until
+    if isinstance(error, BusyError):
+        return now + _BUSY
     return now + timedelta(seconds=error.retry_after) if isinstance(error, ThrottledError) else now
+
+
+def _is_no_try(error: LongshoreError, *, progressed: bool) -> bool:
+    """Whether it tells nothing of how well it goes: the time was up on the way, or others are at it."""
+    return isinstance(error, BusyError) or (progressed and isinstance(error, UnfinishedError))
+
+
+def _passing(errors: Sequence[LongshoreError]) -> str:
+    """The reason to wait for what is no failure."""
+    return "busy" if any(isinstance(error, BusyError) for error in errors) else "unfinished"
 
 
 def _is_worth_another(error: LongshoreError, order: CopyDue, report: Report) -> bool:
     """Whether it may go better; what the time was too short for, as long as there was anything to show for it."""
-    if isinstance(error, UnfinishedError) and report.progressed:
+    if _is_no_try(error, progressed=report.progressed):
         return True
     return isinstance(error, TransientError) and order.tries < _MOST_TRIES
 

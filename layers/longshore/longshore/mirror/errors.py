@@ -14,7 +14,9 @@ TransientError
 │   └── MissingError         the registry lacks what a manifest lists; `digests` where it said
 ├── ConflictError
 │   ├── UploadLostError      the upload session is no more: begin anew
-│   └── UploadOffsetError    the session goes on elsewhere: at `offset`
+│   ├── UploadOffsetError    the session goes on elsewhere: at `offset`
+│   ├── BusyError            somebody else is sending the blob: look again later
+│   └── LeaseLostError       somebody else has taken the work over: stop, and leave it to them
 ├── ThrottledError
 │   └── PutOffError          come back at `until`: too far away to wait for
 ├── UnfinishedError          the time is up, or somebody stopped it: begin again, what arrived is kept
@@ -79,6 +81,14 @@ class UploadOffsetError(ConflictError):
     def __init__(self, text: str, offset: int) -> None:
         super().__init__(text)
         self.offset = offset
+
+
+class BusyError(ConflictError):
+    """Another invocation or process is sending the blob to the same repository now."""
+
+
+class LeaseLostError(ConflictError):
+    """What was worked on belongs to somebody else since: this one took too long between two renewals."""
 
 
 class PutOffError(ThrottledError):

@@ -46,7 +46,7 @@ class Forest:
 
     `first` are referrers and what is below them: they are stored before the images, so that no image is seen without
     its signature. `subjects` maps a referrer, by the digest or tag that it is read by, to what it refers to; `below`
-    an index that the destination has to its children.
+    an index that the destination has to its children. `notes` are for people: what was left out.
     """
 
     roots: list[Root] = field(default_factory=list)
@@ -56,6 +56,7 @@ class Forest:
     failed: dict[Digest, Cause] = field(default_factory=dict)
     subjects: dict[str, set[Digest]] = field(default_factory=lambda: defaultdict(set))
     below: dict[Digest, list[Digest]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def cause(self, manifest: Manifest) -> Cause | None:
         """What keeps a manifest from being stored: its own failure, or that of something that it lists."""

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _MARGIN_SECONDS: Final = 20.0
 """For what comes after the last byte: manifests, ledger, the next message (mirror 7.9)."""
-_LAST_SECONDS: Final = 8.0
-"""For what comes after the last manifest: ledger, the next message."""
+_LAST_SECONDS: Final = 10.0
+"""For the last manifest, and what comes after it: no registry is waited for in the last 8 seconds of an invocation
+(`longshore.registries.timelimit`), which belong to the ledger and the next message."""
 _ASSUMED: Final = 10e6
 _LEARNS_FROM: Final = 1024 * 1024
 _LONGEST_BACKOFF: Final = 5.0

@@ -24,14 +24,15 @@ _MOST: Final = 1000
 
 
 class MirrorDue(NamedTuple):
-    """A mirror is to be looked at: all of it, or some tags."""
+    """A mirror is to be looked at: all of it, or some tags, or some of its downstreams."""
 
     mirror: str
     tags: tuple[str, ...] = ()
+    downstreams: tuple[str, ...] = ()
 
     def detail(self) -> dict[str, Any]:
         """For the message."""
-        return {"mirror": self.mirror, "tags": list(self.tags)}
+        return {"mirror": self.mirror, "tags": list(self.tags), "downstreams": list(self.downstreams)}
 
 
 class Wanted(NamedTuple):
@@ -169,8 +170,10 @@ def _work(fact: object) -> Work:
 
 
 def _mirror_due(detail: Mapping[str, Any]) -> MirrorDue:
-    tags = _list(detail, "tags", "detail") if detail.get("tags") else []
-    return MirrorDue(_text(detail, "mirror", "detail"), tuple(str(tag) for tag in tags))
+    def texts(key: str) -> tuple[str, ...]:
+        return tuple(map(str, _list(detail, key, "detail"))) if detail.get(key) else ()
+
+    return MirrorDue(_text(detail, "mirror", "detail"), texts("tags"), texts("downstreams"))
 
 
 def _copy_due(detail: Mapping[str, Any], where: str = "detail") -> CopyDue:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from longshore.images import Digest
+    from longshore.mirror.ports import Shelf
 
 MIB: Final = 1024 * 1024
 Referrers = Literal["all", "signatures", "none"]
@@ -36,9 +41,16 @@ class Copy:
     items: tuple[Item, ...]
     platforms: frozenset[str] = frozenset()
     referrers: Referrers = "all"
+    demanded: bool = False
+    """Whether it is a failure that the source lets nobody list referrers: else those are taken that its tags name."""
     source_tags: frozenset[str] | None = None
-    unchanged: bool = False
-    """Whether what the destination has was copied on these terms: then an index in sync has what belongs to it."""
+    complete: Callable[[Digest], bool] = field(default=lambda digest: False)
+    """Whether an index, if the destination has it, is known to have there all that these terms want of it.
+
+    True saves reading it there and asking for each of its children: so is what was copied on the same terms before.
+    """
+    shelf: Shelf | None = None
+    """Where manifests are that were read before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,6 +249,21 @@ class Registry(Protocol):
         ...
 
 
+class Shelf(Protocol):
+    """Manifests of a source that counts pulls: none that was read before, by whomever, is asked for again.
+
+    Thread-safe. Losing one costs a pull.
+    """
+
+    def load(self, digest: Digest) -> Manifest | None:
+        """What was read before."""
+        ...
+
+    def read(self, manifest: Manifest) -> None:
+        """Is told what the source has just given."""
+        ...
+
+
 class UploadLedger(Protocol):
     """Where upload sessions rest that another run can go on with. One session for each blob of a repository.
 

@@ -110,6 +110,7 @@ class _Fields:
             tags=self._under("tags").tag_rules(),
             platforms=self._platforms(),
             referrers=self._referrers(),
+            demanded="referrers" in self.raw,
             every=self._duration("every", timedelta(days=1), least=_LEAST_EVERY),
             on_move=self._choice("on_move", OnMove.COPY),
             template=self._under("repository").template(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from longshore.codes import Code
+
 
 class Action(StrEnum):
     """What follows from a reason."""
@@ -16,19 +18,14 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
-class Reason(StrEnum):
+class Reason(Code):
     """Why."""
 
     action: Action
-    meaning: str
 
-    def __new__(cls, code: str, action: Action, meaning: str) -> Reason:
-        """Makes one member; its value is the bare code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.action = action
-        member.meaning = meaning
-        return member
+    def __init__(self, code: str, action: Action, meaning: str) -> None:
+        super().__init__(code, meaning)
+        self.action = action
 
     NEW = "new", Action.COPY, "downstream does not have the tag"
     MOVED = "moved", Action.COPY, "the tag names another image upstream now"

@@ -49,7 +49,7 @@ class Report:
     """The end of a run. `copied`: items whose tag was set; `in_sync`: items that were there already.
 
     `foreign` are layers that stay where their licence keeps them; `seconds` is wall time; `pulls` are the requests for
-    manifests of the source, where they were counted.
+    manifests of the source, where they were counted; `notes` say what else was left out, and why.
     """
 
     sent: Counts = Counts()
@@ -61,6 +61,7 @@ class Report:
     foreign: tuple[Descriptor, ...] = ()
     seconds: float = 0.0
     pulls: int | None = None
+    notes: tuple[str, ...] = ()
     progressed: bool = False
     """Whether anything arrived for good: a blob, a manifest, or a piece of an upload that another run goes on with."""
 
@@ -162,6 +163,11 @@ class Tally:
             self._report = replace(
                 report, foreign=(*report.foreign, *(each for each in layers if each.digest not in known))
             )
+
+    def noted(self, notes: Sequence[str]) -> None:
+        """What people should know of a batch; each once."""
+        with self._changing() as report:
+            self._report = replace(report, notes=tuple(dict.fromkeys((*report.notes, *notes))))
 
     def copied(self, item: Item) -> None:
         """An item's tag was set."""

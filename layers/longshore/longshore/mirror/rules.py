@@ -146,6 +146,8 @@ class Mirror:
     platforms: tuple[str, ...] = ()
     """``linux/arm64``; every platform when empty."""
     referrers: Referrers = "all"
+    demanded: bool = False
+    """Whether the configuration asks for `referrers` by name: then it is a failure that they cannot be listed."""
     every: timedelta = timedelta(days=1)
     on_move: OnMove = OnMove.COPY
     template: Template = field(default_factory=Template)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import PermanentError, ThrottledError
+from longshore.errors import PermanentError, ThrottledError, TransientError
 from longshore.events import SweepDue
 from longshore.images import Endpoint, is_artifact_tag
 from longshore.mirror import telling
@@ -136,14 +136,15 @@ class Mirrorer:
             self._ports.postponer.postpone(waiting(received.body, now + _BUSY), now + _BUSY)
             return [telling.put_off(received.correlation, mirror, "busy", now + _BUSY)]
         try:
-            return self._looked(received, mirror, due.tags, until)
+            return self._looked(received, _narrowed(mirror, due), due, until)
         finally:
             self._ports.leases.release(lease)
 
-    def _looked(self, received: Message, mirror: Mirror, tags: tuple[str, ...], until: datetime) -> list[Outcome]:
+    def _looked(self, received: Message, mirror: Mirror, due: MirrorDue, until: datetime) -> list[Outcome]:
         now = self._ports.clock.now()
         try:
-            survey = self._surveyor.look(mirror, tags or None)
+            survey = self._surveyor.look(mirror, due.tags or None)
+            _raise_if_nothing_is_listed(survey)
         except ThrottledError as error:
             later = now + timedelta(seconds=max(60.0, error.retry_after))
             self._ports.postponer.postpone(waiting(received.body, later), later)
@@ -151,11 +152,25 @@ class Mirrorer:
         except PermanentError as error:
             self._ports.leases.done(_lease_of(mirror), now)  # the next sweep that is due tries again
             return self._troubles.tell(received.correlation, mirror, None, LOOK, error)
-        first = mirror.downstreams[0]
-        self._troubles.over(mirror, first, LOOK, survey.known.get(first, {}))
-        if not tags:
+        for each in survey.listings:
+            self._troubles.over(mirror, each, LOOK, survey.known.get(each, {}))
+        if not due.tags and not due.downstreams:
             self._ports.leases.done(_lease_of(mirror), now)
-        return self._act(received.correlation, survey, until)
+        unlisted = self._unlisted(received.correlation, survey, due)
+        return unlisted + self._act(received.correlation, survey, until)
+
+    def _unlisted(self, correlation: str, survey: Survey, due: MirrorDue) -> list[Outcome]:
+        """Downstreams that could not be looked at: told, or looked at again by themselves; the others go on."""
+        outcomes: list[Outcome] = []
+        for downstream, error in survey.unlisted.items():
+            if isinstance(error, PermanentError):
+                outcomes += self._troubles.tell(correlation, survey.mirror, downstream, LOOK, error)
+                continue
+            until = survey.now + timedelta(seconds=error.retry_after if isinstance(error, ThrottledError) else 0)
+            again = message(due._replace(downstreams=(str(downstream.endpoint),)), correlation, survey.now)
+            self._ports.postponer.postpone(waiting(again, until), until)
+            outcomes.append(telling.put_off(correlation, survey.mirror, "unlisted", until))
+        return outcomes
 
     def _act(self, correlation: str, survey: Survey, until: datetime) -> list[Outcome]:
         plans = survey.plans()
@@ -291,6 +306,19 @@ class Mirrorer:
         if isinstance(work, CopyDue):
             return self._copying.copy(received.correlation, mirror, work, until)
         return self._copying.send(received.correlation, mirror, work, until)
+
+
+def _narrowed(mirror: Mirror, due: MirrorDue) -> Mirror:
+    """The mirror, of those of its downstreams that a message names, if it names any that it still has."""
+    named = tuple(each for each in mirror.downstreams if str(each.endpoint) in due.downstreams)
+    return replace(mirror, downstreams=named) if named else mirror
+
+
+def _raise_if_nothing_is_listed(survey: Survey) -> None:
+    """Raises what may pass when that is all there is: the queue tries it again."""
+    errors = list(survey.unlisted.values())
+    if not survey.listings and all(isinstance(error, TransientError) for error in errors):
+        raise errors[0]
 
 
 def _lease_of(mirror: Mirror) -> str:

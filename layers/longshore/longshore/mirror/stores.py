@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Endpoint
+    from longshore.manifests import Manifest
     from longshore.mirror.budget import Budget, Promise
     from longshore.mirror.plan import Known, Sighting
     from longshore.mirror.ports import Holdings, RateLimit, Registry
@@ -77,6 +78,10 @@ class Leases(Protocol):
         """A lease, or None while somebody else has it."""
         ...
 
+    def renew(self, lease: Lease, until: datetime) -> Lease | None:
+        """The same lease for longer, over already or not; None when it went to somebody else meanwhile."""
+        ...
+
     def release(self, lease: Lease) -> None:
         """Gives it back; does nothing when it went to somebody else meanwhile."""
         ...
@@ -106,6 +111,18 @@ class Jobs(Protocol):
 
     def end(self, job: str) -> None:
         """Forgets it."""
+        ...
+
+
+class Manifests(Protocol):
+    """Manifests of upstreams that count pulls, for other invocations. Losing one costs a pull."""
+
+    def load(self, upstream: Endpoint, digest: Digest) -> Manifest | None:
+        """What was kept; None when it was not, or is not what its digest says."""
+        ...
+
+    def keep(self, upstream: Endpoint, manifests: Iterable[Manifest]) -> None:
+        """For as long as a copy may take."""
         ...
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from longshore.errors import AccessDeniedError, LongshoreError, ThrottledError
+from longshore.errors import AccessDeniedError, LongshoreError, PermanentError, ThrottledError
 from longshore.mirror.choosing import candidates, choose
 from longshore.mirror.errors import AddressError, RepositoryGoneError
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
+from longshore.mirror.ports import ManifestHead
 from longshore.mirror.referrers import fallback_tag
-from longshore.mirror.rules import By
+from longshore.mirror.rules import By, Downstream
 
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.mirror.budget import Budget
-    from longshore.mirror.ports import ManifestHead, Registry
-    from longshore.mirror.rules import Downstream, Mirror
+    from longshore.mirror.ports import Registry
+    from longshore.mirror.rules import Mirror
     from longshore.mirror.stores import Memory, Places, Pulls
     from longshore.ports import Clock
 
@@ -33,7 +34,10 @@ _Asked = TypeVar("_Asked")
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is known of a mirror now; the plans follow from it."""
+    """What is known of a mirror now; the plans follow from it.
+
+    `unlisted` says of which downstreams nothing is known, and why: no plan is made for those, and the others go on.
+    """
 
     mirror: Mirror
     upstream: Upstream
@@ -41,12 +45,13 @@ class Survey:
     listings: Mapping[Downstream, Listing]
     budget: Budget
     now: datetime
+    unlisted: Mapping[Downstream, LongshoreError] = field(default_factory=dict)
 
     def plans(self) -> dict[Downstream, tuple[Step, ...]]:
         """The steps by downstream; the budget covers all of them together."""
         found, budget = {}, self.budget
-        for downstream in self.mirror.downstreams:
-            known, listing = self.known.get(downstream, {}), self.listings[downstream]
+        for downstream, listing in self.listings.items():
+            known = self.known.get(downstream, {})
             steps = plan(self.mirror, self.upstream, known, listing, self.now, budget)
             spent = sum(step.pulls for step in steps if step.action == "copy")
             budget = budget.planned(spent, self.now, self.mirror.keep_pulls) or budget
@@ -71,20 +76,21 @@ class Surveyor:
     def look(self, mirror: Mirror, only: Iterable[str] | None = None) -> Survey:
         """The survey of a mirror, or of `only` some of its tags: those that an event named.
 
-        Raises what says that upstream or a downstream cannot be used at all; what concerns one tag is in the survey.
+        Raises what says that upstream cannot be used at all; what concerns a downstream or a tag is in the survey.
         """
         now = self._clock.now()
         source = self._places.source(mirror)
         kept = self._memory.known(mirror.name)
         known = {each: kept.get(each.endpoint, {}) for each in mirror.downstreams}
         sightings = self._memory.sightings(mirror.name)
-        tags = frozenset(source.tags(mirror.upstream.name)) if mirror.tags.listed else None
+        at_once = self._at_once(mirror) if only is None else {}
+        tags = frozenset(at_once or source.tags(mirror.upstream.name)) if mirror.tags.listed else None
         chosen, left = choose(mirror.tags, tags or mirror.tags.names, self._arrivals(mirror, tags or (), now))
         if only is not None:
             wanted = set(only)
             chosen, left = [t for t in chosen if t in wanted], {t: r for t, r in left.items() if t in wanted}
         asked = [tag for tag in chosen if needs_head(mirror, tag, known)]
-        heads, failed = self._heads(mirror, source, asked)
+        heads, failed = self._heads(mirror, source, asked, at_once)
         upstream = Upstream(
             chosen=tuple(chosen),
             left=left,
@@ -94,8 +100,14 @@ class Surveyor:
             tags=tags if only is None else None,
             failed=failed,
         )
-        listings = {each: self._listing(mirror, each, chosen) for each in mirror.downstreams}
-        return Survey(mirror, upstream, known, listings, self._budget(mirror, source, now), now)
+        listings: dict[Downstream, Listing] = {}
+        unlisted: dict[Downstream, LongshoreError] = {}
+        for each in mirror.downstreams:
+            try:
+                listings[each] = self._listing(mirror, each, chosen)
+            except LongshoreError as error:
+                unlisted[each] = error
+        return Survey(mirror, upstream, known, listings, self._budget(mirror, source, now), now, unlisted)
 
     def _arrivals(self, mirror: Mirror, tags: Iterable[str], now: datetime) -> Mapping[str, datetime]:
         """Since when each tag is listed, for `by: time`; of those of one look the newest are recorded last."""
@@ -107,9 +119,26 @@ class Surveyor:
             self._memory.arrive(mirror.name, fresh)
         return {**before, **fresh}
 
+    def _at_once(self, mirror: Mirror) -> Mapping[str, Digest]:
+        """Every tag of an upstream in ECR by its own API, as of a downstream; empty where that says nothing.
+
+        Its registry answers then: it says what is wrong, and may let in whom the API denies (other accounts, Regions).
+        """
+        upstream = Downstream(mirror.upstream)
+        if not upstream.is_ecr:
+            return {}
+        try:
+            holdings = self._places.holdings(upstream)
+            return (holdings.tagged(mirror.upstream.name) if holdings else None) or {}
+        except PermanentError:
+            return {}
+
     def _heads(
-        self, mirror: Mirror, source: Registry, tags: list[str]
+        self, mirror: Mirror, source: Registry, tags: list[str], at_once: Mapping[str, Digest]
     ) -> tuple[dict[str, ManifestHead | None], dict[str, str]]:
+        """What is known `at_once` has no media type: that only says how many pulls a copy costs, and ECR has none."""
+        if at_once:
+            return {tag: ManifestHead(at_once[tag], "") if tag in at_once else None for tag in tags}, {}
         answers = _each(tags, lambda tag: source.head(mirror.upstream.name, tag))
         heads = {tag: answer for tag, answer in answers.items() if not isinstance(answer, LongshoreError)}
         return heads, {tag: str(answer) for tag, answer in answers.items() if isinstance(answer, LongshoreError)}

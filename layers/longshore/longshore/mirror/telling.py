@@ -87,6 +87,11 @@ def held(correlation: str, mirror: Mirror, downstream: Downstream, step: Step) -
     return Outcome("hold", step.reason.value, correlation, kind=Kind.MIRROR_FAILED, detail=detail)
 
 
+def noted(correlation: str, mirror: Mirror, downstream: Downstream, why: str) -> Outcome:
+    """What was left out of a copy that went well; only logged."""
+    return Outcome("copy", "left-out", correlation, detail={**_place(mirror, downstream), "tag": None, "why": why})
+
+
 def put_off(correlation: str, mirror: Mirror, reason: str, until: datetime, tags: int = 0) -> Outcome:
     """Work waits; only logged."""
     detail = {"mirror": mirror.name, "until": until.isoformat(), "tags": tags}

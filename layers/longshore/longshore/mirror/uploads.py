@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from longshore.errors import AmbiguousError, LongshoreError, ThrottledError, UpstreamError
 from longshore.manifests import hash_for
 from longshore.mirror.errors import (
+    BusyError,
     IntegrityError,
+    LeaseLostError,
     PutOffError,
     RefusedError,
     UnfinishedError,
     UploadLostError,
     UploadOffsetError,
 )
+from longshore.mirror.leases import Held
 from longshore.mirror.orders import MIB
 from longshore.mirror.streams import Pieces, RunningHash
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from longshore.mirror.orders import Bounds
     from longshore.mirror.ports import Registry, Side, Upload, UploadLedger
     from longshore.mirror.prefetch import Content, Reading
+    from longshore.mirror.stores import Leases
     from longshore.ports import Clock
 
 _TOO_LARGE: Final = 413
@@ -49,7 +55,11 @@ class BlobError(Exception):
 
 @dataclass
 class Sender:
-    """Sends blobs of one repository to another. Thread-safe."""
+    """Sends blobs of one repository to another. Thread-safe.
+
+    One at a time sends a blob: of several threads one, whose result is that of the others; of several invocations the
+    one that has the lease. What is `small` needs none: to send it twice costs less.
+    """
 
     reading: Reading
     destination: Registry
@@ -63,22 +73,63 @@ class Sender:
     moved: Callable[[int], None] = field(default=lambda count: None)
     before_finish: Callable[[], None] = field(default=lambda: None)
     kept: Callable[[], None] = field(default=lambda: None)
+    leases: Leases | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flights: dict[Digest, Future[How]] = {}
 
     def place(self, blob: Descriptor, *, look: bool) -> How:
-        """Has a blob be at the destination; `look` first whether it is. Raises BlobError."""
+        """Has a blob be at the destination; `look` first whether it is.
+
+        Raises BlobError; of a BusyError while another invocation sends it.
+        """
+        mine: Future[How] = Future()
+        with self._lock:
+            flight = self._flights.setdefault(blob.digest, mine)
+        if flight is not mine:
+            flight.result()
+            return "there"
+        try:
+            mine.set_result(self._placed(blob, look=look))
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._flights[blob.digest]
+        return mine.result()
+
+    def _placed(self, blob: Descriptor, *, look: bool) -> How:
         sending = _Sending(self, blob)
         try:
             self.deadline.check(min(blob.size, self.bounds.chunk))
-            if look and self.destination.has_blob(self.repository, blob.digest):
-                self._forget(blob)
-                return "there"
-            begun = self.clock.now()
-            how = sending.run()
+            with self._lease(blob) as sending.is_alone:
+                if look and self.destination.has_blob(self.repository, blob.digest):
+                    self._forget(blob)
+                    return "there"
+                begun = self.clock.now()
+                how = sending.run()
         except LongshoreError as error:
             raise BlobError(blob.digest, sending.to_blame(error), error) from None
         if how == "sent":
             self.deadline.sent(blob.size, (self.clock.now() - begun).total_seconds())
         return how
+
+    @contextlib.contextmanager
+    def _lease(self, blob: Descriptor) -> Iterator[Callable[[], bool]]:
+        """Tells whether nobody else may send the blob, from now until it says otherwise."""
+        if self.leases is None or blob.size <= self.bounds.small:
+            yield lambda: True
+            return
+        held = Held.take(self.leases, self.clock, f"blob {self.destination.host}/{self.repository}@{blob.digest}")
+        if held is None:
+            yield lambda: False
+            return
+        try:
+            yield held.is_kept
+        finally:
+            held.release()
 
     def _forget(self, blob: Descriptor) -> None:
         if self.ledger is not None and self.is_large(blob):
@@ -98,16 +149,19 @@ class _Sending:
         self._upload: Upload | None = None
         self._chunk = sender.bounds.chunk
         self._doubted = False
+        self._skipped = False
+        self.is_alone: Callable[[], bool] = lambda: True
         self.pieces: Pieces | None = None
 
     def to_blame(self, error: LongshoreError) -> Side | None:
-        """Whose error it was; nobody's when the time was up."""
-        if isinstance(error, UnfinishedError):
+        """Whose error it was; nobody's when the time was up, or somebody else is at it."""
+        if isinstance(error, UnfinishedError | BusyError | LeaseLostError):
             return None
         return "source" if self.pieces is not None and self.pieces.blames_source else "destination"
 
     def run(self) -> How:
         """Until the registry has confirmed the digest of all of it."""
+        self._check_alone()
         retries = self._sender.retries()
         upload = self._resumed() or self._begun()
         while upload is not None:
@@ -146,7 +200,7 @@ class _Sending:
             with contextlib.suppress(UploadLostError, UploadOffsetError):
                 return self._plausible(self._to.resume(self._here))
         self._to.cancel(self._here)
-        return self._to.upload(self._sender.repository)
+        return self._anew()
 
     def _is_throttled_only(self, error: LongshoreError, retries: Retries) -> bool:
         """Whether it was too fast, and the time that it should take has been waited for."""
@@ -180,12 +234,19 @@ class _Sending:
 
     def _passing(self, count: int) -> None:
         self._sender.deadline.check()
+        self._check_alone()
         self._sender.moved(count)
+
+    def _check_alone(self) -> None:
+        if not self.is_alone():
+            place = f"{self._to.host}/{self._sender.repository}@{self._blob.digest}"
+            raise BusyError(f"somebody else is sending {place}")
 
     def _acknowledged(self, upload: Upload) -> None:
         if self._hash is not None:
             self._hash.acknowledged(upload.offset)
         if self._sender.ledger is not None:
+            self._check_alone()
             self._sender.ledger.save(self._to.host, self._blob.digest, upload)
             self._sender.kept()
         self._sender.deadline.check(min(self._blob.size - upload.offset, self._sender.bounds.chunk))
@@ -210,11 +271,22 @@ class _Sending:
     def _next_try(self, error: LongshoreError) -> Upload | None:
         """The session as it is now, or another."""
         if isinstance(error, UploadOffsetError) and error.offset <= self._blob.size:
-            return self._here.at(error.offset)
+            return self._here.at(self._believed(error.offset))
         if not isinstance(error, UploadLostError):
             with contextlib.suppress(UploadLostError, UploadOffsetError):
                 return self._plausible(self._to.resume(self._here))
-        return self._to.upload(self._sender.repository)
+        return self._anew()
+
+    def _believed(self, told: int) -> int:
+        """Where the session stands. One that is sticky tells its first chunk's end whatever it has.
+
+        What is refused there is then the chunk that arrived without anybody hearing of it: the next one follows it.
+        """
+        after = self._here.offset + max(self._chunk, self._here.min_chunk)
+        if not self._here.sticky or told >= self._here.offset or self._skipped or after >= self._blob.size:
+            return told
+        self._skipped = True
+        return after
 
     def _resumed(self) -> Upload | None:
         """Where another run left off."""
@@ -238,14 +310,23 @@ class _Sending:
         sibling = self._sender.siblings(self._blob.digest)
         if sibling is not None and sibling != self._sender.repository:
             return self._to.mount(self._sender.repository, self._blob.digest, sibling)
-        return self._to.upload(self._sender.repository)
+        return self._anew()
+
+    def _anew(self) -> Upload:
+        """Another session; known to the ledger before its first chunk is, which else would have to be sent again."""
+        upload = self._to.upload(self._sender.repository)
+        if self._sender.ledger is not None and self._sender.is_large(self._blob):
+            self._sender.ledger.save(self._to.host, self._blob.digest, upload)
+        return upload
 
     def _forget(self) -> None:
         if self._sender.ledger is not None and self._sender.is_large(self._blob):
             self._sender.ledger.forget(self._to.host, self._sender.repository, self._blob.digest)
 
     def _leave(self, error: LongshoreError) -> None:
-        """Ends the session, unless a later run can go on with it."""
+        """Ends the session, unless a later run can go on with it or somebody else does."""
+        if isinstance(error, BusyError):
+            return
         stays = isinstance(error, UnfinishedError | ThrottledError | UpstreamError) and self._here.offset > 0
         if not (stays and self._sender.ledger is not None):
             self._give_up()

@@ -8,13 +8,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import GoneError, UnsupportedError
-from longshore.images import DOCKER_HUB_API, Digest
+from longshore.errors import AccessDeniedError, GoneError, UnsupportedError
+from longshore.images import Digest
 from longshore.manifests import is_digest
 from longshore.mirror.errors import IntegrityError, PutOffError
 from longshore.mirror.forest import Cause, Forest, Root, each
 from longshore.mirror.orders import Item
-from longshore.mirror.trees import chosen, digest_tags, in_place_of, is_signature
+from longshore.mirror.referrers import fallback_tag
+from longshore.mirror.referrers import listed as listed_in
+from longshore.mirror.shelf import counts_pulls
+from longshore.mirror.trees import chosen, digest_tags, in_place_of, is_index_entry, is_signature
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -32,6 +35,7 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 _MOST_OF_BATCH: Final = 64 * 1024 * 1024
 """Of memory for a batch of tags, with the lists of what refers to them."""
 _REFERRERS_DEEP: Final = 3
+_DEMANDED: Final = "they were asked for by name; without `referrers` what tags name comes along, with none nothing does"
 
 
 @dataclass
@@ -55,7 +59,9 @@ class OverfullError(Exception):
 class _Room:
     """What a batch may hold. Thread-safe: it is taken where it is filled, before anybody gathers what came."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: str) -> None:
+        """`place` is for errors: the side that fills it, first."""
+        self._place = place
         self._lock = threading.Lock()
         self._bytes = 0
 
@@ -70,7 +76,8 @@ class _Room:
 
     def check(self) -> None:
         if self.is_full:
-            raise UnsupportedError(f"its manifests and referrers take more than {_MOST_OF_BATCH} bytes")
+            text = f"{self._place}: manifests and referrers that take more than {_MOST_OF_BATCH} bytes"
+            raise UnsupportedError(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,8 @@ class Walk:
         self._named: set[str] = set()
         self._asked: set[Digest] = set()
         self._put_off: PutOffError | None = None
-        self._room = _Room()
+        self._denied: AccessDeniedError | None = None
+        self._room = _Room(f"source {source.host}/{copy.source}")
 
     def grow(self, items: Sequence[Item]) -> tuple[Forest, list[tuple[Item, Cause]]]:
         """The forest of a batch, referrers included, and the items that have no tree.
@@ -113,7 +121,7 @@ class Walk:
         Raises OverfullError, after which fewer may be tried.
         """
         named, asked = set(self._named), set(self._asked)
-        self._room = _Room()
+        self._room = _Room(f"source {self._source.host}/{self._copy.source}")
         found = self._grown(items)
         if self._room.is_full and len(items) > 1:
             self._named, self._asked = named, asked
@@ -164,7 +172,7 @@ class Walk:
         if item.tag is None and not self._around.is_fresh and here is None:
             head = self._destination.head(self._copy.destination, reference)
             here = head.digest if head else None
-        if here is not None and reference == here and not platforms and self._is_whole(here):
+        if here is not None and reference == here and self._is_in_sync(here, platforms):
             return Root(item, reference, here), None
         manifest = self._pull(reference)
         part = in_place_of(manifest, platforms)
@@ -174,16 +182,27 @@ class Walk:
             return Root(item, here, here), None
         return Root(item, manifest.digest, here), manifest
 
-    def _is_whole(self, digest: Digest) -> bool:
+    def _is_in_sync(self, digest: Digest, platforms: Collection[str]) -> bool:
+        """Whether nothing is left to do for what the tag holds: not so while its platforms are to be looked at."""
+        if platforms:
+            return len(platforms) > 1 and self._copy.complete(digest)
+        return not self._around.may_have_children(digest) or self._is_whole(digest)
+
+    def _is_whole(self, digest: Digest, depth: int = 0) -> bool:
         """Whether all is there that an index of the destination lists: other platforms may have been left out."""
-        if self._copy.unchanged or not self._around.may_have_children(digest):
+        if self._copy.complete(digest):
             return True
-        return all(self._holds(child) for child in self._children_here(digest))
+        index = self._destination.manifest(self._copy.destination, digest)
+        return depth < _DEEPEST and all(self._is_here(child, depth + 1) for child in index.children)
+
+    def _is_here(self, child: Descriptor, depth: int) -> bool:
+        """Whether the destination has a manifest that an index lists, and all below it."""
+        self._check()
+        return self._holds(child.digest) and (not is_index_entry(child) or self._is_whole(child.digest, depth))
 
     def _resolved(self, item: Item, here: Digest | None) -> str:
         """A digest, where a HEAD may save a pull or an answer; else the reference as it is."""
-        counts_pulls = self._source.host == DOCKER_HUB_API or self._source.rate is not None
-        if is_digest(item.reference) or (here is None and not counts_pulls):
+        if is_digest(item.reference) or (here is None and not counts_pulls(self._source)):
             return item.reference
         head = self._source.head(self._copy.source, item.reference)
         if head is None:
@@ -205,7 +224,7 @@ class Walk:
         forest.manifests[manifest.digest] = manifest
         if manifest.digest in self._stored or (depth == 0 and self._holds(manifest.digest)):
             forest.present.add(manifest.digest)
-            if not self._copy.platforms and self._copy.unchanged:
+            if self._copy.complete(manifest.digest):
                 return []
         platforms = () if first else self._copy.platforms
         return [_Entry(child, budget, depth + 1, first) for child in chosen(manifest, platforms)]
@@ -218,16 +237,24 @@ class Walk:
     def _pull(self, reference: str) -> Manifest:
         """A manifest of the source. Once its budget is used up, it is left in peace."""
         self._room.check()
-        try:
-            manifest = self._source.manifest(self._copy.source, reference)
-        except PutOffError as error:
-            self._put_off = error
-            raise
+        shelf = self._copy.shelf
+        manifest = shelf.load(reference) if shelf and is_digest(reference) else None
+        if manifest is None:
+            manifest = self._from_source(reference)
+            if shelf:
+                shelf.read(manifest)
         self._room.take(manifest.weight)
         return manifest
 
+    def _from_source(self, reference: str) -> Manifest:
+        try:
+            return self._source.manifest(self._copy.source, reference)
+        except PutOffError as error:
+            self._put_off = error
+            raise
+
     def _holds(self, digest: Digest) -> bool:
-        """Whether the destination has a manifest, and with it all that is below it."""
+        """Whether the destination has a manifest, and with it all of its blobs."""
         return not self._around.is_fresh and self._destination.head(self._copy.destination, digest) is not None
 
     def _descend(self, forest: Forest, entries: list[_Entry]) -> None:
@@ -255,9 +282,9 @@ class Walk:
             return []
 
     def _read(self, entry: _Entry) -> Manifest | None:
-        """A child's manifest; None when the destination has it."""
+        """A child's manifest; None when the destination has it with all below it."""
         self._check()
-        if self._holds(entry.child.digest):
+        if self._is_here(entry.child, entry.depth):
             return None
         return self._child(entry.child)
 
@@ -294,6 +321,8 @@ class Walk:
             items += [Item(tag, tag) for tag in named]
             for tag in named:
                 forest.subjects[tag].add(digest)
+        if self._denied is not None:
+            forest.notes.append(f"{self._denied}; referrers are copied as far as tags name them")
         for subject, found in zip(asked, listed, strict=True):
             if isinstance(found, Cause):
                 failed.append((Item(subject), found))
@@ -312,6 +341,18 @@ class Walk:
     def _referrers(self, digest: Digest, known: Collection[str]) -> Sequence[Descriptor]:
         self._check()
         self._room.check()
-        found = self._source.referrers(self._copy.source, digest, known)
+        found = self._told_referrers(digest, known)
         self._room.take(sum(each.weight for each in found))
         return found if self._copy.referrers == "all" else list(filter(is_signature, found))
+
+    def _told_referrers(self, digest: Digest, known: Collection[str]) -> Sequence[Descriptor]:
+        """By the source's API; where it lets nobody ask that, by what the fallback tag lists."""
+        if self._denied is None:
+            try:
+                return self._source.referrers(self._copy.source, digest, known)
+            except AccessDeniedError as error:
+                if self._copy.demanded:
+                    raise AccessDeniedError(f"{error}: {_DEMANDED}") from None
+                self._denied = error
+        tag = fallback_tag(digest)
+        return listed_in(self._pull(tag)) if tag in known else ()

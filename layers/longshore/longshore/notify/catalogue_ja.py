@@ -118,6 +118,7 @@ _REASONS = {
     "observe-only": "redeploy は `observe` に設定されている",
     "settling": "タグは移動した直後で、再び移動する可能性がある",
     "incomplete-index": "インデックスの一部のイメージがまだない",
+    "registry-unreachable": "イメージのレジストリに問い合わせできなかった",
     "gate-pending": "ゲートはこのイメージをまだ判定していない",
     "approval-pending": "このイメージはまだ承認されていない",
     "deployment-in-progress": "ワークロードの別のデプロイが進行中",

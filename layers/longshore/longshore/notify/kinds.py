@@ -117,6 +117,7 @@ HELD_UNTIL: Mapping[str, str] = {
     "cluster-endpoint-private": "tried-again",
     "unknown-running": "tried-again",
     "incomplete-index": "complete",
+    "registry-unreachable": "tried-again",
     "observe-only": "observing",
 }
 """Until when a held deployment stays held, by reason."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from longshore.decisions import Reason
+from longshore.errors import PermanentError, TransientError
 from longshore.events import Cause
 from longshore.images import is_artifact_tag, is_index
 from longshore.ports import Head
@@ -28,6 +29,13 @@ SETTLE_CAP_SECONDS = 120
 _PATIENCE = timedelta(minutes=10)
 _RETRY = timedelta(seconds=15)
 _DOUBLINGS = 5
+_OUTAGE = timedelta(hours=1)
+_AFTER_OUTAGE = timedelta(minutes=1)
+"""How long it is asked again of a registry that does not answer; then the sweep does."""
+
+
+class UnreachableError(PermanentError):
+    """A public registry that was asked for as long as there is patience, or that refuses to answer at all."""
 
 
 class Arrival(NamedTuple):
@@ -48,7 +56,10 @@ class Arrivals:
         self._clock = ports.clock
 
     def of(self, event: Event, moved: ImageMoved) -> list[Arrival | Reason]:
-        """The arrivals of one event: mostly one; several where a restored image has several tags."""
+        """The arrivals of one event: mostly one; several where a restored image has several tags.
+
+        Raises UnreachableError.
+        """
         if moved.tag is not None:
             return [self._tagged(event, moved, moved.tag)]
         if moved.cause is not Cause.RESTORE or moved.digest is None:
@@ -80,26 +91,35 @@ class Arrivals:
         return Reason.SETTLING
 
     def _resolved(self, event: Event, moved: ImageMoved, tag: str) -> Arrival | Reason:
-        resolved = self._registry.resolve(moved.repository, tag)
+        try:
+            resolved = self._registry.resolve(moved.repository, tag)
+        except (TransientError, PermanentError) as error:
+            if not moved.repository.is_public:
+                raise  # AWS's own API: the queue tries again, and says so where it never answers
+            again = isinstance(error, TransientError)
+            if again and self._come_back(event, Reason.REGISTRY_UNREACHABLE, _AFTER_OUTAGE, _OUTAGE):
+                return Reason.REGISTRY_UNREACHABLE
+            raise UnreachableError(str(error)) from error
         if resolved is None:
             return Reason.IMAGE_MISSING
         if not resolved.is_image:
             return Reason.ARTIFACT
-        now, candidate = self._clock.now(), resolved.candidate
+        candidate = resolved.candidate
+        now = self._clock.now()
         heads = {head.tag: head for head in self._heads.of(moved.repository)}
         if tag not in heads or heads[tag].digest != candidate.digest:
             seen = Head(moved.repository, tag, candidate.digest, now, now, now, source=moved.cause.value)
             heads[tag] = self._heads.observe(seen, SETTLE_CAP_SECONDS)
-        if not candidate.complete and self._come_back(event, now):
+        if not candidate.complete and self._come_back(event, Reason.INCOMPLETE_INDEX, _RETRY, _PATIENCE):
             return Reason.INCOMPLETE_INDEX
         return Arrival(moved.repository, replace(candidate, moved_at=heads[tag].moved), list(heads.values()))
 
-    def _come_back(self, event: Event, now: datetime) -> bool:
-        """Comes back for an index whose images are still on their way; False once patience is over."""
-        waited = event.waited(Reason.INCOMPLETE_INDEX.value)
+    def _come_back(self, event: Event, reason: Reason, after: timedelta, patience: timedelta) -> bool:
+        """Comes back for what is not there yet, less and less often; False once patience is over."""
+        now, waited = self._clock.now(), event.waited(reason.value)
         first, count = (waited.first, waited.deferrals) if waited else (now, 0)
-        if now - first >= _PATIENCE:
+        if now - first >= patience:
             return False
-        until = min(now + _RETRY * 2 ** min(count, _DOUBLINGS), first + _PATIENCE)
-        self._postponer.postpone(event.deferred(until, Reason.INCOMPLETE_INDEX.value, now), until)
+        until = min(now + after * 2 ** min(count, _DOUBLINGS), first + patience)
+        self._postponer.postpone(event.deferred(until, reason.value, now), until)
         return True

@@ -14,7 +14,7 @@ from longshore.images import is_artifact_tag, is_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
 from longshore.redeploy.gating import Gatekeeper
-from longshore.redeploy.plan import Facts, again, cooled, propose, way_back
+from longshore.redeploy.plan import Facts, Proposal, again, cooled, propose, way_back
 from longshore.redeploy.state import Candidate
 from longshore.redeploy.telling import Teller, decided
 from longshore.workloads import DeploymentStatus
@@ -22,22 +22,24 @@ from longshore.workloads import DeploymentStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from longshore.errors import LongshoreError
     from longshore.events import Event
     from longshore.images import Digest, Repository
     from longshore.outcomes import Outcome
     from longshore.ports import Head, Record
     from longshore.redeploy.arrivals import Arrival
-    from longshore.redeploy.plan import Proposal
     from longshore.redeploy.policy import Profile
     from longshore.redeploy.ports import Ports, Registry
     from longshore.workloads import Observation, Plan, Workload
 
 _RESOLUTIONS = 25  # winners whose tag is gone are passed over this often
 _REMINDER_GRACE = timedelta(minutes=5)
+_WHY = 300
 _PAGE = 25
 _PAGE_EVERY = timedelta(seconds=10)
 """More followers than these are handed on, page by page: a function has two minutes, ECS five updates a second."""
 _LOOK_AGAIN = timedelta(seconds=5)
+_ASK_AGAIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Batch:
         followed = observation.workload.followed
         wanted: list[tuple[Repository, str]] = []
         for container, candidate, decision in proposal.decisions:
-            repository = followed[container].repository if container else None
+            repository = followed[container].origin if container else None
             uncompared = decision.reason is Reason.CURRENT_NOT_COMPARABLE  # true of every tag, whatever it names
             if repository and candidate and decision.verdict is not Verdict.SKIP and not uncompared:
                 wanted.append((repository, candidate.tag))
@@ -281,7 +283,13 @@ class Decider:
             if not unresolved:
                 return self._gatekeeper.gated(facts, proposal, batch.event.correlation)
             for key in unresolved:
-                if not batch.resolve(self._registry, key) and is_tag(key[1]):
+                try:
+                    there = batch.resolve(self._registry, key)
+                except (TransientError, PermanentError) as error:
+                    if not key[0].is_public:
+                        raise
+                    return facts, _unreachable(proposal, facts.now, error)
+                if not there and is_tag(key[1]):
                     self._heads.forget(*key)
         raise NotReadyError(f"{_RESOLUTIONS} tags in a row that {observation.workload.arn} could follow are gone")
 
@@ -296,7 +304,7 @@ class Decider:
         """Remembers what is waited for, and sees to it that somebody looks again."""
         workload, now = facts.observation.workload, facts.now
         for container, candidate, each in proposal.decisions:
-            repository = workload.followed[container].repository if container else None
+            repository = workload.followed[container].origin if container else None
             if candidate and repository and each.verdict in (Verdict.WAIT, Verdict.DEPLOY):
                 self._records.remember(workload.arn, repository, candidate.tag, now)
         until = asked if decision.reason is Reason.GATE_PENDING else _until(facts, decision)
@@ -335,6 +343,17 @@ def _what(decision: Decision, proposal: Proposal) -> str:
         return f"{decision.reason} {decision.detail.get('current')}"
     held = {candidate.digest for _, candidate, each in proposal.decisions if candidate and each.verdict is Verdict.HOLD}
     return f"{decision.reason} {hashlib.sha256(' '.join(sorted(held)).encode()).hexdigest()}"
+
+
+def _unreachable(proposal: Proposal, now: datetime, error: LongshoreError) -> Proposal:
+    """The same proposal while a public registry does not answer: whatever is wanted waits, all of it together.
+
+    What refuses to answer is left to the sweep.
+    """
+    until = {"until": (now + _ASK_AGAIN).isoformat()} if isinstance(error, TransientError) else {}
+    waits = Decision(Reason.REGISTRY_UNREACHABLE, {"why": str(error)[:_WHY], **until})
+    decisions = ((c, k, d if d.verdict is Verdict.SKIP else waits) for c, k, d in proposal.decisions)
+    return Proposal(proposal.workload, tuple(decisions), policy=proposal.policy)
 
 
 def _overdue(record: Record, now: datetime) -> bool:

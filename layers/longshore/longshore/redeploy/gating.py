@@ -93,6 +93,8 @@ def _answers(facts: Facts, proposal: Proposal, gates: Gates | None) -> Answers:
 def _answer(question: GateQuestion, gates: Gates | None, now: datetime) -> Answer:
     if gates is None:
         return Answer(GateReason.OFF)
+    if question.repository.is_public:
+        return Answer(GateReason.NOT_SCANNED)  # nobody scans ECR Public
     gate = gates.get(question.repository, question.workload, question.digest)
     if gate is None or not gate.question.same(question):
         return Answer(GateReason.SCANNING)
@@ -108,7 +110,7 @@ def _questions(facts: Facts, proposal: Proposal, correlation: str) -> Iterator[G
     terms = proposal.policy.options.gates.get(SCAN_GATE) if proposal.policy else None
     for container, candidate, decision in proposal.decisions:
         pending = decision.reason is Reason.GATE_PENDING and decision.detail.get("gate") == SCAN_GATE
-        repository = workload.followed[container].repository if container else None
+        repository = workload.followed[container].origin if container else None
         if not (terms and pending and candidate and repository) or (repository, candidate.digest) in asked:
             continue
         asked.add((repository, candidate.digest))
@@ -138,7 +140,7 @@ def _running(facts: Facts, repository: Repository) -> set[Digest]:
     found: set[Digest] = set()
     for container, reference in observation.workload.followed.items():
         digest = observation.running.get(container)
-        if digest and reference.repository == repository:
+        if digest and reference.origin == repository:
             content = facts.contents.get(digest)
             found.update(_images(content, observation.platforms) if content else (digest,))
     return found

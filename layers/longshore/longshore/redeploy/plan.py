@@ -150,7 +150,7 @@ def _whole(facts: Facts, decision: Decision) -> Proposal:
 
 
 def _repository(reference: ImageReference) -> Repository:
-    repository = reference.repository
+    repository = reference.origin
     assert repository is not None  # Workload.followed has no others
     return repository
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -54,14 +54,17 @@ class Discovery(Protocol):
 
 
 class Registry(Protocol):
-    """Images as ECR holds them now."""
+    """Images as ECR and ECR Public hold them now."""
 
     def resolve(self, repository: Repository, tag: str) -> Resolved | None:
         """What a tag points to at this moment, or the image of a digest; None when there is none."""
         ...
 
-    def tags(self, repository: Repository) -> Iterable[tuple[str, Digest, datetime]]:
-        """Every tag of a repository with its digest and the time when that image was pushed."""
+    def tags(self, repository: Repository, known: Collection[str] = ()) -> Iterable[tuple[str, Digest, datetime]]:
+        """Every tag of a repository with its digest and the time when that image was pushed.
+
+        Somebody else's public repository lists nothing: there, those of the `known` tags that exist, seen now.
+        """
         ...
 
     def tags_of(self, repository: Repository, digest: Digest) -> Sequence[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longshore.decisions import Reason
-from longshore.errors import ConflictError, GoneError, PermanentError
+from longshore.errors import ConflictError, GoneError, LongshoreError, PermanentError
 from longshore.events import ImageMoved, Kind, RedeployRequested, SweepDue, WorkloadTagged
 from longshore.outcomes import Outcome
-from longshore.redeploy.arrivals import Arrivals
+from longshore.redeploy.arrivals import Arrivals, UnreachableError
 from longshore.redeploy.deciding import Decider, Rules
 from longshore.redeploy.sweep import Sweeper
 from longshore.redeploy.telling import Teller, failed, skipped
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ASKED = {reason.value: reason for reason in (Reason.ROLLBACK, Reason.HEAL, Reason.RETIREMENT)}
 _TAGS_TOLD = 100
+_WHY = 300
 
 
 class Redeployer:
@@ -64,7 +65,13 @@ class Redeployer:
         if not followers:
             return [skipped(event, moved, Reason.NOT_FOLLOWED)]
         outcomes: list[Outcome] = []
-        for arrival in self._arrivals.of(event, moved):
+        try:
+            arrivals = self._arrivals.of(event, moved)
+        except UnreachableError as error:
+            for each in followers:
+                outcomes += self._teller.tell_unasked(event, each, moved, error)
+            return outcomes
+        for arrival in arrivals:
             if isinstance(arrival, Reason):
                 outcomes.append(skipped(event, moved, arrival))
             else:
@@ -107,13 +114,26 @@ class Redeployer:
 
     def _look(self, event: Event, repository: Repository) -> list[Outcome]:
         """Brings a repository's heads up to date; if events were missed, everyone who follows it is decided on."""
-        missed = self._sweeper.repository(repository)
+        try:
+            missed = self._sweeper.repository(repository)
+        except LongshoreError as error:
+            if not repository.is_public:
+                raise
+            return [_unasked(event, repository, error)]
         if not missed:
             return []
         detail = {"repository": str(repository), "tags": sorted(missed)[:_TAGS_TOLD], "count": len(missed)}
-        outcome = Outcome("skip", "swept", event.correlation, kind=Kind.EVENTS_MISSED, detail=detail)
+        kind = None if repository.is_public else Kind.EVENTS_MISSED  # ECR Public sends none that could be missed
+        outcome = Outcome("skip", "swept", event.correlation, kind=kind, detail=detail)
         self._teller.tell([outcome])
         return [outcome, *self._decider.each(event, self._index.runs(repository))]
+
+
+def _unasked(event: Event, repository: Repository, error: LongshoreError) -> Outcome:
+    """A public registry that did not answer the sweep; the next one asks again."""
+    reason = Reason.REGISTRY_UNREACHABLE
+    detail = {"repository": str(repository), "why": str(error)[:_WHY]}
+    return Outcome(reason.verdict.value, reason.value, event.correlation, detail=detail)
 
 
 __all__ = ["Redeployer", "Rules"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from longshore.errors import ConflictError
+from longshore.errors import ConflictError, LongshoreError
+from longshore.events import PUBLIC_REPOSITORY
 from longshore.images import is_artifact_tag
 from longshore.outcomes import Outcome
 from longshore.ports import Head
+from longshore.redeploy.policy import DigestPolicy, PolicyError, parse_policy
 
 if TYPE_CHECKING:
     from longshore.events import Event
@@ -46,7 +48,7 @@ class Sweeper:
                 self._index.remove(workload.arn)
         followed = {r for w in known if w.arn in tagged for r in w.repositories}
         here = (event.account, event.region)  # another registry's tags may not be listed, and raise no events here
-        repositories = sorted(r for r in followed if (r.account, r.region) == here)
+        repositories = sorted(r for r in followed if r.is_public or (r.account, r.region) == here)
         for place, repository in enumerate(repositories):
             self._look_at(event, repository, timedelta(seconds=place // _REPOSITORIES_A_SECOND))
         start = timedelta(seconds=len(repositories) // _REPOSITORIES_A_SECOND)
@@ -79,16 +81,29 @@ class Sweeper:
     def _first_look(self, workload: Workload) -> None:
         """A repository that nobody followed has no heads, or old ones: its pushes were not recorded."""
         for repository in workload.repositories:
-            if (repository.account, repository.region) == (workload.account, workload.region):
+            if repository.is_public:
+                try:
+                    self.repository(repository, [workload])
+                except LongshoreError:
+                    continue  # whoever follows it is indexed all the same, and the next sweep looks again
+            elif (repository.account, repository.region) == (workload.account, workload.region):
                 self.repository(repository)
 
-    def repository(self, repository: Repository) -> set[str]:
-        """Brings a repository's heads up to date; answers the tags whose moves no event told."""
+    def repository(self, repository: Repository, followers: Collection[Workload] = ()) -> set[str]:
+        """Brings a repository's heads up to date; answers the tags whose moves no event told.
+
+        `followers` are further ones than the index knows; only a public repository asks for any.
+        """
         now = self._clock.now()
         heads = {head.tag: head for head in self._heads.of(repository)}
+        wanted: set[str] = set()
+        if repository.is_public:
+            wanted.update(heads)
+            for workload in (*self._index.runs(repository), *followers):
+                wanted.update(_declared(workload, repository))
         missed: set[str] = set()
         gone = {tag for tag, head in heads.items() if head.settles < now - _JUST_NOW}
-        for tag, digest, pushed in self._registry.tags(repository):
+        for tag, digest, pushed in self._registry.tags(repository, wanted):
             gone.discard(tag)
             known = heads.get(tag)
             if is_artifact_tag(tag):
@@ -108,5 +123,18 @@ class Sweeper:
 
     def _look_at(self, event: Event, repository: Repository, after: timedelta) -> None:
         now = self._clock.now()
-        detail = {"repository-name": repository.name}
+        detail = {PUBLIC_REPOSITORY if repository.is_public else "repository-name": repository.name}
         self._postponer.postpone(event.message("Sweep Due", detail, now), now + after)
+
+
+def _declared(workload: Workload, repository: Repository) -> Iterator[str]:
+    """The tags that a workload says it follows, by its images and by its policy."""
+    for reference in workload.followed.values():
+        if reference.origin == repository and reference.effective_tag:
+            yield reference.effective_tag
+    try:
+        policy = parse_policy(workload.policy or "", {})
+    except PolicyError:
+        return  # a profile: what it follows beside the declared tag, a mirror's event tells
+    if isinstance(policy, DigestPolicy) and policy.tag:
+        yield policy.tag

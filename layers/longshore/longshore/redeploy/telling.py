@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from longshore.decisions import Verdict
+from longshore.decisions import Reason, Verdict
 from longshore.events import Kind
 from longshore.outcomes import Outcome, announcements
 
 if TYPE_CHECKING:
-    from longshore.decisions import Decision, Reason
+    from longshore.decisions import Decision
     from longshore.errors import PermanentError
     from longshore.events import Event, ImageMoved
     from longshore.ports import Record
+    from longshore.redeploy.arrivals import UnreachableError
     from longshore.redeploy.plan import Proposal
     from longshore.redeploy.ports import Ports
-    from longshore.workloads import Deployment, Subject
+    from longshore.workloads import Deployment, Subject, Workload
 
 _SHOWN = 20  # candidates in one event
 
@@ -41,6 +42,17 @@ class Teller:
         self.tell([outcome])
         self._records.tell(record.arn, what)
         return [outcome]
+
+    def tell_unasked(
+        self, event: Event, workload: Workload, moved: ImageMoved, error: UnreachableError
+    ) -> list[Outcome]:
+        """Tells that an image cannot be followed, as its registry does not answer; once, until something is decided."""
+        reason = Reason.REGISTRY_UNREACHABLE
+        detail: dict[str, Any] = {**workload.subject.members(), "why": str(error)[:1000], "candidates": []}
+        outcome = Outcome(
+            reason.verdict.value, reason.value, event.correlation, workload.arn, Kind.DEPLOYMENT_HELD, detail
+        )
+        return self.tell_once(self._records.get(workload.arn), outcome, f"{reason} {moved.repository}"[:512])
 
     def refuse(self, event: Event, arn: str, subject: Subject, error: PermanentError) -> list[Outcome]:
         """Tells that a workload could not be handled, once for the same error."""

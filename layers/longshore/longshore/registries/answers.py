@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _IMMUTABLE: Final = re.compile(r"immutable|cannot be overwritten|is not mutable", re.IGNORECASE)
-_QUOTA: Final = re.compile(r"quota|limit ?exceeded|maximum number|reached the limit", re.IGNORECASE)
+_QUOTA: Final = re.compile(
+    r"quota|limit ?exceeded|exceeds? the limit|maximum number|reached (?:the|its) (?:\w+ )?limit", re.IGNORECASE
+)
 _UNKNOWN_BLOBS: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 _LOST_UPLOADS: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 _MISSING_DIGESTS: Final = 100
+_LONGEST: Final = 10_000
 
 
 class Where(NamedTuple):
@@ -76,13 +79,14 @@ def _errors(body: bytes) -> tuple[tuple[str, ...], str]:
     found = [entry for entry in entries[:_MISSING_DIGESTS] if isinstance(entry, dict)]
     codes = dict.fromkeys(printable(str(entry.get("code") or ""), 60).upper() for entry in found)
     texts = dict.fromkeys(_words(entry) for entry in found)
-    return tuple(filter(None, codes)), "; ".join(filter(None, texts))[:10_000]
+    return tuple(filter(None, codes)), "; ".join(filter(None, texts))[:_LONGEST]
 
 
 def _words(entry: dict[str, Any]) -> str:
-    detail = entry.get("detail")
-    named = _DIGEST.findall(json.dumps(detail)[:2_000]) if detail else []
-    return " ".join([printable(str(entry.get("message") or "")), *named])
+    message, detail = str(entry.get("message") or ""), entry.get("detail")
+    shown, told = printable(message), message + (json.dumps(detail) if detail else "")
+    named = dict.fromkeys(_DIGEST.findall(told[:_LONGEST]))  # what is missing, however many there are
+    return " ".join([shown, *(digest for digest in named if digest not in shown)])
 
 
 def refused(where: Where, what: str, refusal: Refusal) -> LongshoreError:

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from longshore.ports import Clock
 
 _LARGEST_ANSWER: Final = 1024 * 1024
-_LONGEST_TOKEN: Final = 65_536
+_LONGEST_TOKEN: Final = 16_384
+"""No server takes a longer header."""
 _DEFAULT_SECONDS: Final = 60
 """How long a token is good that does not say (distribution, token.md)."""
 _MARGIN_SECONDS: Final = 60
 _LONGEST_SECONDS: Final = 43_200
-_MOST_TOKENS: Final = 1_000
+_MOST_TOKENS: Final = 250
 _FORGET: Final = timedelta(minutes=1)
-"""How often a refused login is asked for anew: not for every tag of a mirror whose password is wrong."""
+"""How often a refused login or token is asked for anew: not for every tag of a mirror whose password is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ Logins = Callable[[], Login]
 class _Bearer(NamedTuple):
     token: str
     until: datetime
+    asked: datetime
+    scopes: tuple[str, ...]
 
 
 class Authorizer:
@@ -116,14 +119,13 @@ class Authorizer:
         known = self._tokens.get(wanted)
         if known is not None and sent != f"Bearer {known.token}":
             return f"Bearer {known.token}"  # another thread was faster
-        self._tokens.pop(wanted, None)
         asked = tuple(bearer.parameters.get("scope", "").split())
         if sent is not None and asked:
             # Not enough: what the registry names goes first (mirror 4, beyond the spec).
             wanted = tuple(dict.fromkeys((*asked, *wanted)))
-            self._tokens[self._fitting(scopes)] = token = self._fetch(wanted)
-            return f"Bearer {token.token}"
-        return f"Bearer {self._token(wanted)}"
+        if known is not None and known.scopes == wanted and self._clock.now() < known.asked + _FORGET:
+            return None  # another like it would be refused too
+        return f"Bearer {self._kept(self._fitting(scopes), wanted).token}"
 
     def _fitting(self, scopes: Sequence[str]) -> tuple[str, ...]:
         """What to ask for: a registry whose scope is no resource, as ECR Public's `aws`, has one for everything."""
@@ -133,10 +135,16 @@ class Authorizer:
     def _token(self, scopes: tuple[str, ...]) -> str:
         known = self._tokens.get(scopes)
         if known is None or known.until <= self._clock.now():
-            if len(self._tokens) >= _MOST_TOKENS:
-                self._tokens.clear()
-            known = self._tokens[scopes] = self._fetch(scopes)
+            known = self._kept(scopes, scopes)
         return known.token
+
+    def _kept(self, needed: tuple[str, ...], asked: tuple[str, ...]) -> _Bearer:
+        """A new token for what is needed, by what is to be asked for."""
+        token = self._fetch(asked)
+        if len(self._tokens) >= _MOST_TOKENS:
+            self._tokens.clear()
+        self._tokens[needed] = token
+        return token
 
     def _fetch(self, scopes: tuple[str, ...]) -> _Bearer:
         service = self._challenge.parameters.get("service") if self._challenge else None
@@ -156,7 +164,10 @@ class Authorizer:
             if headers["Authorization"] == refused:
                 raise
             answer = self._send(Request("GET", url, "token", headers))
-        return _bearer(answer.small(_LARGEST_ANSWER), asked)
+        try:
+            return _bearer(answer.small(_LARGEST_ANSWER), asked, scopes)
+        finally:
+            answer.forget()
 
     def _forget(self) -> bool:
         """Drops a login that was refused, as one whose password was changed; at most once a minute."""
@@ -183,7 +194,7 @@ class Authorizer:
         return login
 
 
-def _bearer(content: bytes, asked: datetime) -> _Bearer:
+def _bearer(content: bytes, asked: datetime, scopes: tuple[str, ...]) -> _Bearer:
     try:
         document = json.loads(content)
         token = document.get("token") or document.get("access_token")
@@ -194,7 +205,8 @@ def _bearer(content: bytes, asked: datetime) -> _Bearer:
         raise ProtocolError("the token server's answer has no usable token")
     told = number(str(seconds)) if not isinstance(seconds, bool) else None
     life = min(max(told or _DEFAULT_SECONDS, _DEFAULT_SECONDS), _LONGEST_SECONDS)
-    return _Bearer(token, asked + timedelta(seconds=max(life - _MARGIN_SECONDS, life // 2)))
+    until = asked + timedelta(seconds=max(life - _MARGIN_SECONDS, life // 2))
+    return _Bearer(token, until, asked, scopes)
 
 
 def _is_header_text(token: str) -> bool:

@@ -15,6 +15,7 @@ from longshore.mirror.errors import AddressError, IntegrityError, ProtocolError,
 from longshore.registries.answers import Refusal, Where, refused
 from longshore.registries.auth import Authorizer, Logins
 from longshore.registries.headers import challenges, rate_limit, retry_after, warnings
+from longshore.registries.turns import Turns
 from longshore.registries.wire import Origin
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SPENT_SECONDS: Final = 900.0
 """How long to stay away when a pull budget is used up: its window slides, and nothing says when (mirror 5.1)."""
 _MOST_WARNINGS: Final = 20
+_MOST_CHALLENGES: Final = 2
 
 
 class Caller:
@@ -49,6 +51,7 @@ class Caller:
         self._patience = patience
         self._authorizer = Authorizer(self._ask_token, patience.clock, logins, eager=eager)
         self._rate: RateLimit | None = None
+        self._long_lists = Turns(patience.limit)
         self._locations: dict[str, str] = {}
         self._warnings: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -140,7 +143,7 @@ class Caller:
 
     def _read(self, request: Request, answer: Answer) -> Answer:
         if request.limit is not None and answer.status == 200:  # noqa: PLR2004
-            answer.content = answer.small(request.limit)
+            answer.small(request.limit)
         return answer
 
     def _try_again_or_raise(self, request: Request, answer: Answer, tried: int, where: Where) -> None:
@@ -160,25 +163,31 @@ class Caller:
         raise self._patience.throttled(text, asked) if throttled else refused(where, what, refusal)
 
     def _authorized(self, request: Request, scopes: Sequence[str]) -> Answer:
-        """Once, or twice when the first time is answered by a challenge."""
+        """Once, and again while a challenge is answered by something new: a login, then a fresh one, a wider token."""
         if Origin.of(request.url) != self.origin:
             return self._sent(request)  # an upload's or a blob's address elsewhere carries what it needs
         header = self._authorizer.header(scopes)
         answer = self._sent(_with(request, header))
-        if answer.status != 401 or answer.origin != self.origin:  # noqa: PLR2004
-            return answer
+        for _ in range(_MOST_CHALLENGES):
+            if answer.status != 401 or answer.origin != self.origin:  # noqa: PLR2004
+                break
+            another = self._learned(answer, request, scopes, header)
+            if another is None:
+                break
+            answer.discard()
+            if not request.is_repeatable:
+                raise UpstreamError("the credentials expired in the middle of an upload")
+            header = another
+            answer = self._sent(_with(request, header))
+        return answer
+
+    def _learned(self, answer: Answer, request: Request, scopes: Sequence[str], header: str | None) -> str | None:
         offered = list(challenges(answer.every("www-authenticate")))
         try:
-            another = self._authorizer.learn(offered, scopes, request.url, header)
+            return self._authorizer.learn(offered, scopes, request.url, header)
         except BaseException:
             answer.close()
             raise
-        if another is None:
-            return answer
-        answer.discard()
-        if not request.is_repeatable:
-            raise UpstreamError("the credentials expired in the middle of an upload")
-        return self._sent(_with(request, another))
 
     def _sent(self, request: Request) -> Answer:
         answer = self._transport.send(request)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from longshore.errors import GoneError, UnsupportedError
 from longshore.images import is_tag
@@ -20,7 +21,9 @@ from longshore.registries.wire import Origin
 
 if TYPE_CHECKING:
     from longshore.images import Digest
+    from longshore.registries.transport import Answer
 
+T = TypeVar("T")
 _PAGE: Final = 1000
 """Tags asked for at once: ECR refuses more (mirror 3)."""
 _LARGEST_PAGE: Final = 2 * 1024 * 1024
@@ -30,6 +33,8 @@ _MOST_TAGS: Final = 250_000
 _MOST_REFERRERS: Final = 10_000
 _MOST_LISTED: Final = 8 * 1024 * 1024
 """Bytes of one list of referrers, all pages."""
+_LONG_LIST: Final = 512 * 1024
+"""Bytes from which on a list goes on alone: many are asked for at once."""
 _PUT_SECONDS: Final = 120.0
 _NO_HEADS: Final = frozenset({405, 501})
 _NO_REFERRERS: Final = frozenset({400, 404, 405, 501})
@@ -74,15 +79,21 @@ class DistributionRegistry(Uploads):
         answer = self.ask(repository, reference, request)
         if answer.status != 200:  # noqa: PLR2004
             raise self.refusal(repository, reference, "GET manifest", Refusal.of(answer))
-        with self.telling(repository, reference, "GET manifest"):
-            content = answer.content
-            self.count_received(len(content))
-            asked = reference if is_digest(reference) else None
-            manifest = _parsed(content, answer.headers.get("content-type"), asked)
-            told = answer.headers.get("docker-content-digest", "").strip()
-            if is_digest(told) and told != manifest.digest:
-                _parsed(content, answer.headers.get("content-type"), told)  # may be of another algorithm
-            return manifest
+        try:
+            with self.telling(repository, reference, "GET manifest"):
+                return self._read_manifest(answer, reference)
+        finally:
+            answer.forget()
+
+    def _read_manifest(self, answer: Answer, reference: str) -> Manifest:
+        content = answer.content
+        self.count_received(len(content))
+        asked = reference if is_digest(reference) else None
+        manifest = _parsed(content, answer.headers.get("content-type"), asked)
+        told = answer.headers.get("docker-content-digest", "").strip()
+        if is_digest(told) and told != manifest.digest:
+            _parsed(content, answer.headers.get("content-type"), told)  # may be of another algorithm
+        return manifest
 
     def _manifest_url(self, repository: str, reference: str) -> str:
         if not is_tag(reference) and not is_digest(reference):
@@ -140,22 +151,22 @@ class DistributionRegistry(Uploads):
         for page, linked in self._tag_pages(repository):
             fresh = [tag for tag in dict.fromkeys(page) if is_tag(tag) and tag not in seen]
             seen.update(fresh)
-            if len(seen) > _MOST_TAGS or (linked and page and not fresh):
-                raise ProtocolError(f"{self.where(repository)}: GET tags: the list has no end")
+            if len(seen) > _MOST_TAGS:
+                raise ProtocolError(f"{self.where(repository)}: GET tags: more than {_MOST_TAGS} tags")
+            if linked and page and not fresh:
+                raise ProtocolError(f"{self.where(repository)}: GET tags: the list has no end, its pages come again")
             yield from fresh
 
-    def _tag_pages(self, repository: str) -> Iterator[tuple[list[str], bool]]:
+    def _tag_pages(self, repository: str) -> Iterator[tuple[Sequence[str], bool]]:
         """Pages; with each, whether a link led there."""
         first = url = self.url(repository, f"tags/list?n={_PAGE}")
         last, linked = "", False
         for _ in range(_MOST_PAGES):
             try:
-                document, link, _ = self._page(repository, "", Request("GET", url, "tags", limit=_LARGEST_PAGE))
+                page, link, _ = self._page(repository, "", Request("GET", url, "tags", limit=_LARGEST_PAGE), _tags)
             except _PageError as error:
                 refused = self.refusal(repository, "", "GET tags", error.refusal)
                 raise RepositoryGoneError(str(refused)) if type(refused) is GoneError else refused from None
-            told = document.get("tags")
-            page = [tag for tag in told if isinstance(tag, str)] if isinstance(told, list) else []
             if last and page[-1:] == [last]:
                 return  # a registry that does not know `last` says the same again
             yield page, linked
@@ -186,28 +197,39 @@ class DistributionRegistry(Uploads):
             return tuple(_bare(entry) for entry in listed(index))
 
     def _referrers_api(self, repository: str, digest: Digest) -> Sequence[Descriptor] | None:
+        with ExitStack() as held:
+            return self._all_referrers(repository, digest, held)
+
+    def _all_referrers(self, repository: str, digest: Digest, held: ExitStack) -> Sequence[Descriptor] | None:
         found: dict[str, Descriptor] = {}
-        room = _MOST_LISTED
+        total = 0
         url = self.url(repository, f"referrers/{digest}")
         for _ in range(_MOST_PAGES):
             try:
-                request = Request("GET", url, "referrers", limit=min(room, MAX_MANIFEST))
-                document, link, size = self._page(repository, digest, request)
+                request = Request("GET", url, "referrers", limit=MAX_MANIFEST)
+                entries, link, size = self._page(repository, digest, request, _descriptors)
             except _PageError as error:
                 if error.refusal.status not in _NO_REFERRERS or found:
                     raise self.refusal(repository, digest, "GET referrers", error.refusal) from None
                 return self._without_referrers(repository, digest, error.refusal)
-            with self.telling(repository, digest, "GET referrers"):
-                before = len(found)
-                found.update((entry.digest, entry) for entry in _descriptors(document))
+            before = len(found)
+            found.update((entry.digest, entry) for entry in entries)
             self._lists_referrers = True
             if link is None:
                 return tuple(found.values())
-            room -= size
-            if len(found) == before or len(found) > _MOST_REFERRERS or room <= 0:
-                break
+            if total <= _LONG_LIST < total + size:
+                self._long_lists.take()
+                held.callback(self._long_lists.give_back)
+            total += size
+            if len(found) > _MOST_REFERRERS or total >= _MOST_LISTED:
+                raise self._endless(repository, digest, f"more than {_MOST_REFERRERS} entries or {_MOST_LISTED} bytes")
+            if len(found) == before:
+                raise self._endless(repository, digest, "its pages come again")
             url = link
-        raise ProtocolError(f"{self.where(repository, digest)}: GET referrers: the list has no end")
+        raise self._endless(repository, digest, f"more than {_MOST_PAGES} pages")
+
+    def _endless(self, repository: str, digest: Digest, text: str) -> ProtocolError:
+        return ProtocolError(f"{self.where(repository, digest)}: GET referrers: the list has no end: {text}")
 
     def _without_referrers(self, repository: str, digest: Digest, refusal: Refusal) -> Sequence[Descriptor] | None:
         if "NAME_UNKNOWN" in refusal.codes:
@@ -218,21 +240,25 @@ class DistributionRegistry(Uploads):
             self._lists_referrers = False
         return None
 
-    def _page(self, repository: str, reference: str, request: Request) -> tuple[dict[str, Any], str | None, int]:
-        """A page's document, the URL of the next, and the page's bytes. Raises _PageError for a refusal."""
+    def _page(
+        self, repository: str, reference: str, request: Request, taken: Callable[[dict[str, Any]], Sequence[T]]
+    ) -> tuple[Sequence[T], str | None, int]:
+        """What is `taken` from a page, the URL of the next, and the page's bytes. Raises _PageError for a refusal."""
         answer = self.ask(repository, reference, request)
         if answer.status != 200:  # noqa: PLR2004
             raise _PageError(Refusal.of(answer))
+        try:
+            with self.telling(repository, reference, f"GET {request.kind}"):
+                return taken(_document(answer.content)), self._next(answer), len(answer.content)
+        finally:
+            answer.forget()
+
+    def _next(self, answer: Answer) -> str | None:
         link = next_link(answer.every("link"))
-        with self.telling(repository, reference, f"GET {request.kind}"):
-            try:
-                document = read_object(answer.content)
-            except ManifestError as error:
-                raise ProtocolError(str(error)) from None
-            url = joined(answer.url, link) if link else None
-            if url and Origin.of(url) != self.origin:
-                raise ProtocolError("the next page is on another host")
-            return document, url, len(answer.content)
+        url = joined(answer.url, link) if link else None
+        if url and Origin.of(url) != self.origin:
+            raise ProtocolError("the next page is on another host")
+        return url
 
 
 class _PageError(Exception):
@@ -248,12 +274,24 @@ def _parsed(content: bytes, served_as: str | None, digest: str | None) -> Manife
         raise IntegrityError(str(error)) from None
 
 
-def _descriptors(document: dict[str, Any]) -> Iterator[Descriptor]:
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        return read_object(content)
+    except ManifestError as error:
+        raise ProtocolError(str(error)) from None
+
+
+def _tags(document: dict[str, Any]) -> list[str]:
+    told = document.get("tags")
+    return [tag for tag in told if isinstance(tag, str)] if isinstance(told, list) else []
+
+
+def _descriptors(document: dict[str, Any]) -> list[Descriptor]:
     entries = document.get("manifests") or []
     if not isinstance(entries, list):
         raise ProtocolError("manifests is no list")
-    for at, entry in enumerate(entries[: _MOST_REFERRERS + 1]):
-        yield _bare(Descriptor.parse(entry, f"manifests[{at}]"))
+    first = entries[: _MOST_REFERRERS + 1]
+    return [_bare(Descriptor.parse(entry, f"manifests[{at}]")) for at, entry in enumerate(first)]
 
 
 def _bare(referrer: Descriptor) -> Descriptor:

@@ -11,6 +11,7 @@ from longshore.errors import ConfigurationError
 from longshore.images import ImageReference
 from longshore.registries.client import DistributionRegistry
 from longshore.registries.patience import Patience
+from longshore.registries.timelimit import TimeLimit
 from longshore.registries.transport import Transport
 from longshore.registries.wire import Connections, Resolve, resolve
 
@@ -39,9 +40,20 @@ class Network:
     resolve: Resolve = resolve
 
     @classmethod
-    def of(cls, clock: Clock, *, reach: Reach | None = None, longest_wait: float = 5.0) -> Network:
-        """`longest_wait` is in seconds: a registry that asks for more is put off (PutOffError)."""
-        return cls(clock, Patience(clock, longest_wait=longest_wait), reach or Reach())
+    def of(
+        cls,
+        clock: Clock,
+        *,
+        reach: Reach | None = None,
+        longest_wait: float = 5.0,
+        limit: TimeLimit | None = None,
+    ) -> Network:
+        """`longest_wait` is in seconds: a registry that asks for more is put off (PutOffError).
+
+        `limit` ends all waiting, as an invocation's deadline does.
+        """
+        patience = Patience(clock, longest_wait=longest_wait, limit=limit or TimeLimit())
+        return cls(clock, patience, reach or Reach())
 
 
 def connect(host: str, side: Side, network: Network, logins: Logins | None = None) -> DistributionRegistry:
@@ -54,7 +66,7 @@ def connect(host: str, side: Side, network: Network, logins: Logins | None = Non
     ecr = ImageReference(host, "any").repository
     reach = _with_endpoints(network.reach, host, ecr.region) if ecr else network.reach
     plain = host in reach.plain or (reach.loopback and _THIS_MACHINE.fullmatch(host) is not None)
-    connections = Connections(reach, tls=network.tls, resolve=network.resolve)
+    connections = Connections(reach, tls=network.tls, resolve=network.resolve, limit=network.patience.limit)
     base = f"{'http' if plain else 'https'}://{host}"
     return DistributionRegistry(
         base, side, Transport(connections), network.patience, logins=logins, eager=ecr is not None

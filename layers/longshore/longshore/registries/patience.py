@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from longshore.mirror.errors import PutOffError
+from longshore.mirror.errors import PutOffError, UnfinishedError
+from longshore.registries.timelimit import TimeLimit
 
 if TYPE_CHECKING:
     from longshore.errors import ThrottledError
@@ -30,18 +31,23 @@ class Patience:
     first_wait: float = 0.5
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
+    limit: TimeLimit = field(default_factory=TimeLimit)
 
     def before_retry(self, tried: int, asked: float | None, text: str) -> bool:
         """Waits before the next try and answers True, or answers False when there is to be none.
 
-        `tried` counts from 1, `asked` is what the registry asked to wait. Raises PutOffError when that is too long.
+        `tried` counts from 1, `asked` is what the registry asked to wait. Raises PutOffError when that is too long, and
+        UnfinishedError when the time is up before.
         """
         if asked is not None and asked > self.longest_wait:
             raise self.put_off(text, asked)
         if tried >= self.tries:
             return False
         backoff = min(self.first_wait * 2 ** (tried - 1), self.longest_wait)
-        self.sleep(max(backoff * self.random(), asked or 0.0))
+        wait = max(backoff * self.random(), asked or 0.0)
+        if wait >= self.limit.left:
+            raise UnfinishedError(f"{text}: no time left for another try")
+        self.sleep(wait)
         return True
 
     def put_off(self, text: str, seconds: float) -> PutOffError:

@@ -16,11 +16,13 @@ from longshore.errors import AmbiguousError, UpstreamError
 from longshore.mirror.errors import AddressError, ProtocolError
 from longshore.mirror.ports import Chunk, Usage
 from longshore.registries.headers import number
+from longshore.registries.turns import LARGE, Turns
 from longshore.registries.wire import SILENCE_SECONDS, Connection, Connections, Origin, split
 
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_SMALL: Final = 65_536
+_WHOLE_SECONDS: Final = 120.0
+"""For a whole answer of a few MiB: who takes longer keeps others from theirs."""
 _LAST_WORDS_SECONDS: Final = 5.0
 
 
@@ -51,15 +53,25 @@ class Request:
 class Answer:
     """A response whose body is still to come: `small`, `read_into` and `release`, or `discard`."""
 
-    def __init__(self, connection: Connection, response: http.client.HTTPResponse, url: str, back: Connections) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        response: http.client.HTTPResponse,
+        url: str,
+        back: Connections,
+        turns: Turns,
+    ) -> None:
         self.url = url
         self.content = b""
+        """What `small` has read, until `forget`."""
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         self._all = response.headers
         self._response = response
         self._connection: Connection | None = connection
         self._back = back
+        self._turns = turns
+        self._has_turn = False
 
     @property
     def origin(self) -> Origin:
@@ -81,39 +93,59 @@ class Answer:
             return self._response.readinto(buffer)
 
     def small(self, limit: int) -> bytes:
-        """The whole body. Raises ProtocolError when it is larger, UpstreamError when it is cut."""
+        """The whole body; `forget` it soon. Raises ProtocolError when it is larger, UpstreamError when it is cut."""
         try:
-            content = self._whole(limit)
+            self.content = self._whole(limit)
         except BaseException:
             self.close()
+            self.forget()
             raise
         self.release()
-        return content
+        return self.content
+
+    def forget(self) -> None:
+        """What was read has been understood: the next large answer may come."""
+        self.content = b""
+        if self._has_turn:
+            self._has_turn = False
+            self._turns.give_back()
 
     def _whole(self, limit: int) -> bytes:
         if (self.length or 0) > limit:
             raise ProtocolError(f"an answer of {self.length} bytes, where {limit} are plenty")
         content = bytearray()
         with _broken():
-            while piece := self._response.read(min(_SMALL, limit + 1 - len(content))):
+            self._hurry()
+            while piece := self._response.read(min(LARGE, limit + 1 - len(content))):
                 content += piece
                 if len(content) > limit:
                     raise ProtocolError(f"an answer of more than {limit} bytes")
+                if len(content) >= LARGE and not self._has_turn and len(content) != self.length:
+                    self._turns.take()
+                    self._has_turn = True
+                    self._hurry()
         if len(content) < (self.length or 0):
             raise UpstreamError(f"the answer was cut after {len(content)} of {self.length} bytes")
         return bytes(content)
 
+    def _hurry(self) -> None:
+        if self._connection is not None:
+            self._connection.wire.wait_for_all(_WHOLE_SECONDS)
+
     def excerpt(self) -> bytes:
         """The beginning of an error's body, whatever state the rest is in."""
         content = b""
-        with contextlib.suppress(UpstreamError), _broken():
-            content = self._response.read(_SMALL)
-        self.release()
+        try:
+            with contextlib.suppress(UpstreamError), _broken():
+                self._hurry()
+                content = self._response.read(LARGE)
+        finally:
+            self.release()
         return content
 
     def discard(self) -> None:
         """Done with it; what is short is read away, so that the connection can go on."""
-        if not self._response.isclosed() and (self.length or 0) <= _SMALL:
+        if not self._response.isclosed() and (self.length or 0) <= LARGE:
             self.excerpt()
         else:
             self.release()
@@ -142,6 +174,7 @@ class Transport:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._turns = Turns(connections.limit)
         self._lock = threading.Lock()
         self._requests: Counter[str] = Counter()
         self._received = 0
@@ -203,7 +236,7 @@ class Transport:
         except BaseException:
             connection.close()
             raise
-        return Answer(connection, response, request.url, self._connections)
+        return Answer(connection, response, request.url, self._connections, self._turns)
 
     def _write(self, connection: Connection, request: Request, path: str) -> bool:
         """Answers whether all of it was sent; what was not has been answered before its end."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from longshore.errors import UpstreamError
-from longshore.mirror.errors import AddressError
+from longshore.mirror.errors import AddressError, UnfinishedError
+from longshore.registries.timelimit import TimeLimit
 
 if TYPE_CHECKING:
     from longshore.addresses import Reach
@@ -26,6 +27,8 @@ SILENCE_SECONDS: Final = 60.0
 _WINDOW_SECONDS: Final = 30.0
 _WINDOW_BYTES: Final = 30 * 1024
 """Least bytes for every so many seconds spent waiting: a drip is as good as silence."""
+_MOST_ADDRESSES: Final = 4
+"""Of one host that are tried: each may take as long as a connection may take to open."""
 _HEAD_BYTES: Final = 512 * 1024
 """Of status and headers, interim answers included, with what of the body came along."""
 _IDLE_SECONDS: Final = 30.0
@@ -74,29 +77,43 @@ def resolve(host: str, port: int) -> Sequence[str]:
 class Wire:
     """A socket as http.client uses one, with a sense of time."""
 
-    def __init__(self, sock: socket.socket, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, sock: socket.socket, host: str, monotonic: Callable[[], float], limit: TimeLimit | None = None
+    ) -> None:
+        """`host` is for errors."""
         self.sock = sock
         self.ended = False
         """Whether the other end said that nothing more will come. http.client takes that for the end of headers."""
+        self._host = host
         self._monotonic = monotonic
+        self._limit = limit or TimeLimit(monotonic)
         self._readers = 0
         self._closed = False
+        self._silence = self._timeout = SILENCE_SECONDS
+        self._is_last = False
+        self._free_until = 0.0
+        self._until: float | None = None
+        self._head_left: int | None = None
         self._waited = 0.0
         self._came = 0
-        self._head_until: float | None = None
-        self._head_left = 0
+        sock.settimeout(SILENCE_SECONDS)
 
     def wait_at_most(self, seconds: float) -> None:
         """For the next bytes in either direction; forgets how slow they were so far."""
-        if self.sock.fileno() >= 0:  # a short answer may have been the connection's last
-            self.sock.settimeout(seconds)
+        self._silence = seconds
+        self._until = self._head_left = None
         self._waited, self._came = 0.0, 0
-        self._head_until, self._head_left = None, 0
+        self._free_until = self._monotonic()
 
     def wait_for_head(self, seconds: float) -> None:
-        """For all of the next status and headers, however many interim answers come before them."""
+        """For the next status and headers to begin; half a minute more for all of them, interim answers included."""
         self.wait_at_most(seconds)
-        self._head_until, self._head_left = self._monotonic() + seconds + _WINDOW_SECONDS, _HEAD_BYTES
+        self._until, self._head_left = self._monotonic() + seconds + _WINDOW_SECONDS, _HEAD_BYTES
+
+    def wait_for_all(self, seconds: float) -> None:
+        """For everything that is still to be read of an answer."""
+        self.wait_at_most(SILENCE_SECONDS)
+        self._until = self._monotonic() + seconds
 
     def makefile(self, mode: str, *_: object) -> io.BufferedReader:
         """For reading only, which is all that http.client asks for."""
@@ -104,25 +121,57 @@ class Wire:
         return io.BufferedReader(_Incoming(self), _BUFFER)
 
     def sendall(self, data: bytes | memoryview) -> None:
-        """All of it, or OSError."""
-        self.sock.sendall(data)
+        """All of it, in no more time than may be silent. Raises OSError, UnfinishedError."""
+        now = self._monotonic()
+        until, left = now + self._silence, memoryview(data)
+        while left:
+            self._wait(until - now)
+            try:
+                left = left[self.sock.send(left) :]
+            except TimeoutError:
+                raise self._too_slow("nothing is taken") from None
+            now = self._monotonic()
 
     def receive_into(self, buffer: Any) -> int:
-        """Some bytes. Raises TimeoutError for silence, and for a drip."""
+        """Some bytes. Raises TimeoutError for silence and for a drip, UnfinishedError when the time is up."""
+        # Once for every 16 KiB of a blob over TLS: each line here is counted in the processor's time of a copy.
         began = self._monotonic()
-        count = self.sock.recv_into(buffer)
-        self._waited += self._monotonic() - began
-        self._came += count
+        if began >= self._free_until:
+            self._wait(self._silence if self._until is None else min(self._silence, self._until - began))
+        try:
+            count = self.sock.recv_into(buffer)
+        except TimeoutError:
+            raise self._too_slow("no answer" if self._until is None else "no end of the answer") from None
         self.ended = not count
-        if self._head_until is not None:
-            self._head_left -= count
-            if self._head_left < 0 or self._monotonic() > self._head_until:
-                raise TimeoutError("headers without end")
-        if self._waited > _WINDOW_SECONDS:
-            if self._came < _WINDOW_BYTES and count:
-                raise TimeoutError(f"{self._came} bytes in {self._waited:.0f} s")
-            self._waited, self._came = 0.0, 0
+        self._came += count
+        self._waited += self._monotonic() - began
+        if self._until is None:
+            if self._waited > _WINDOW_SECONDS:
+                self._refuse_drip()
+        elif self._head_left is not None and self._came > self._head_left:
+            raise TimeoutError("headers without end")
         return count
+
+    def _refuse_drip(self) -> None:
+        if self._came < _WINDOW_BYTES and not self.ended:
+            raise TimeoutError(f"{self._came} bytes in {self._waited:.0f} s")
+        self._waited, self._came = 0.0, 0
+
+    def _wait(self, seconds: float) -> None:
+        """Has the socket wait no longer than that, nor than there is time at all."""
+        left = self._limit.left
+        self._is_last = left <= seconds
+        timeout = left if self._is_last else seconds
+        if timeout <= 0:
+            raise self._too_slow("no end of the answer")
+        if self._until is None and left > 2 * seconds:
+            self._free_until = self._monotonic() + seconds  # until then nothing shortens it
+        if timeout != self._timeout:
+            self._timeout = timeout
+            self.sock.settimeout(timeout)
+
+    def _too_slow(self, text: str) -> Exception:
+        return UnfinishedError(f"no time left to wait for {self._host}") if self._is_last else TimeoutError(text)
 
     def close(self) -> None:
         """Now, or when the last reader is done: a response may outlive its connection's readiness for another."""
@@ -187,11 +236,13 @@ class Connections:
         tls: ssl.SSLContext | None = None,
         resolve: Resolve = resolve,
         monotonic: Callable[[], float] = time.monotonic,
+        limit: TimeLimit | None = None,
     ) -> None:
         self._reach = reach
         self._tls = tls
         self._resolve = resolve
         self._monotonic = monotonic
+        self.limit = limit or TimeLimit(monotonic)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
@@ -235,9 +286,12 @@ class Connections:
         if refusal:
             raise AddressError(f"{origin}: {refusal}")
         failure = "no address"
-        for address in addresses:
+        for address in addresses[:_MOST_ADDRESSES]:
+            if not self.limit.left:
+                raise UnfinishedError(f"no time left to connect to {origin}")
             try:
-                return Connection(origin, Wire(self._connected(origin, address), self._monotonic))
+                sock = self._connected(origin, address)
+                return Connection(origin, Wire(sock, str(origin), self._monotonic, self.limit))
             except ssl.SSLCertVerificationError as error:
                 failure = error.verify_message
             except OSError as error:
@@ -245,7 +299,7 @@ class Connections:
         raise UpstreamError(f"{origin}: cannot connect: {failure}") from None
 
     def _connected(self, origin: Origin, address: str) -> socket.socket:
-        sock = socket.create_connection((address, origin.port), CONNECT_SECONDS)
+        sock = socket.create_connection((address, origin.port), max(min(CONNECT_SECONDS, self.limit.left), 0.1))
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return self._context().wrap_socket(sock, server_hostname=origin.host) if origin.scheme == "https" else sock
