@@ -13,11 +13,13 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from longshore.aws import topic
+from longshore.aws.gates import LedgerGates
 from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
 from longshore.aws.machines import LedgerMachines
 from longshore.aws.mirror_manifests import LedgerManifests
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls, LedgerUploads
 from longshore.aws.recovery import LedgerBreakers, LedgerRecipes, LedgerRecoveries
+from longshore.aws.scans import LedgerAcceptances, LedgerReports
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.aws.threads import LedgerThreads, LedgerTurns
@@ -26,6 +28,7 @@ from longshore.aws.watched import LedgerDrains, LedgerRefused, LedgerWatches
 from longshore.decisions import Reason, Verdict
 from longshore.errors import AccessDeniedError, AmbiguousError, ConfigurationError, ThrottledError, UpstreamError
 from longshore.events import Event, Kind, RedeployRequested, SweepDue
+from longshore.gates import GateQuestion, GateTerms
 from longshore.images import Endpoint, Repository
 from longshore.manifests import Manifest
 from longshore.mirror.plan import Known, Sighting
@@ -46,7 +49,20 @@ from longshore.redeploy.decide import Candidate, Current, decide
 from longshore.redeploy.pacing import Pacing
 from longshore.redeploy.policy import Options, Write, parse_policy
 from longshore.redeploy.profiles import read_profiles
-from longshore.workloads import Action, Change, Deployment, DeploymentStatus, Hold, Plan, PlatformKind, Workload
+from longshore.scan.findings import Key
+from longshore.scan.ports import Reported
+from longshore.scan.suppressions import Origin, Suppression
+from longshore.workloads import (
+    Action,
+    Change,
+    Deployment,
+    DeploymentStatus,
+    Hold,
+    Plan,
+    PlatformKind,
+    Subject,
+    Workload,
+)
 from longshore_cli.main import main
 from longshore_config.check import check
 from longshore_config.compile import compile_config
@@ -181,6 +197,7 @@ def written() -> list[dict[str, Any]]:
     _write_recoveries(table)
     _write_troubles(table)
     _write_upkeep(table)
+    _write_scans(table)
     return recorder.items
 
 
@@ -213,6 +230,18 @@ def _write_recoveries(table: Table) -> None:
 def _write_troubles(table: Table) -> None:
     trouble = Trouble(ARN, "LOOP#ecs-svc/1").begun(NOW, ONCE, {})
     LedgerTroubles(table, _Clock(), "123456789012", "eu-west-1").save(trouble)
+
+
+def _write_scans(table: Table) -> None:
+    place = "123456789012", "eu-west-1"
+    question = GateQuestion(ARN, REPOSITORY, A, "prod", (A,), (B,), GateTerms(), NOW, "id", Subject())
+    LedgerGates(table, _Clock()).ask(question)
+    reports = LedgerReports(table, _Clock(), *place)
+    reports.put(Reported(REPOSITORY, A, "print", True, NOW, "id", {}))
+    reports.seen(REPOSITORY, [Key("CVE-2026-1", "OS", "openssl", "")], NOW)
+    reports.once("what", NOW, NOW + timedelta(days=7))
+    reports.keep_digest("shop", {}, NOW)
+    LedgerAcceptances(table, _Clock(), *place).put(Suppression("id", Origin.SWITCH, "CVE-2026-1", expires=NOW))
 
 
 class _Ecs:
