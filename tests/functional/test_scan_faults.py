@@ -52,9 +52,10 @@ def stage(deployed: Bundle, clients: dict[str, Any]) -> ScanStage:
 def test_a_call_that_fails_twice_loses_nothing(
     stage: ScanStage, service: str, operation: str, error: str, when: Literal["before", "after"]
 ) -> None:
-    stage.faults.add(service, operation, error, count=2, when=when, function="ScanFunction")
+    first = stage.faults.add(service, operation, error, count=2, when=when, function="ScanFunction")
     bad = stage.push_with("prod", "two", [CRITICAL])
     stage.settle(150)
+    assert first.struck, "scan does not make this call"
     assert bad != stage.running()
     assert {each["digest"] for each in stage.events("Gate Closed")} == {bad}
     assert {each["digest"] for each in stage.reports()} == {bad}

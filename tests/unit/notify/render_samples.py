@@ -35,7 +35,6 @@ _TIMES = {"began": "2026-11-23T09:14:02+00:00", "ended": "2026-11-23T09:17:43+00
 _WORKLOAD = {"workload": WORKLOAD, "platform": "ecs-service", "team": "orders", "environment": "prod"}
 _DEPLOYMENT = {**_WORKLOAD, "decision": "newer", "rollback": False, "changes": [_CHANGE]}
 _CANDIDATE = {"container": "api", "tag": "v1.8.3", "digest": NEW, "reason": "held"}
-_IMAGE = {"repository": f"{ACCOUNT}/{REGION}/orders-api", "tag": "v1.8.3", "digest": NEW}
 _MIRROR = {"upstream": "docker.io/library/nginx:1.29", "downstream": "public.ecr.aws/acme/nginx:1.29", "tag": "1.29"}
 _EVENTS = Path(__file__).parents[3] / "events" / "longshore"
 
@@ -55,6 +54,7 @@ _RECOVER = (
     Kind.CRASH_LOOP_RESOLVED,
     Kind.RETIREMENT_ANNOUNCED,
 )
+_SCAN = (Kind.FINDINGS_REPORTED, Kind.FINDINGS_RESOLVED, Kind.GATE_OPENED, Kind.GATE_CLOSED)
 DETAILS: Mapping[Kind, Mapping[str, Any]] = {
     Kind.DEPLOYMENT_PLANNED: {**_WORKLOAD, "reason": "newer", "would": "deploy", "candidates": [_CANDIDATE]},
     Kind.DEPLOYMENT_HELD: {
@@ -87,21 +87,10 @@ DETAILS: Mapping[Kind, Mapping[str, Any]] = {
         "log_tail": LOG,
     },
     Kind.DEPLOYMENT_SUPERSEDED: {**_DEPLOYMENT, **_TIMES, "reason": "raced", "resolved": {"api": OLD}},
-    **{kind: published(slug(kind)) for kind in _RECOVER},
+    **{kind: published(slug(kind)) for kind in (*_RECOVER, *_SCAN)},
     Kind.IMAGE_MIRRORED: {**_MIRROR, "digest": NEW, "copied": 9, "mounted": 5, "seconds": 14},
     Kind.MIRROR_FAILED: {**_MIRROR, "error": "429 from the upstream", "attempt": 3, "retry_at": "2026-11-23T11:42:00Z"},
     Kind.MIRROR_REPORTED: {"mirror": "daily", "checked": 42, "current": 39, "updated": 2, "failing": 1},
-    Kind.FINDINGS_REPORTED: {
-        **_IMAGE,
-        "priority": "P1",
-        "new": 2,
-        "fixed": 11,
-        "unchanged": 38,
-        "workloads": [WORKLOAD],
-    },
-    Kind.FINDINGS_RESOLVED: {**_IMAGE, **_TIMES, "fixed": 2},
-    Kind.GATE_OPENED: {**_IMAGE, **_WORKLOAD, "gate": "scan"},
-    Kind.GATE_CLOSED: {**_IMAGE, **_WORKLOAD, "gate": "scan", "why": "1 new P1"},
     Kind.APPROVAL_REQUESTED: {
         **_DEPLOYMENT,
         "approval": "ap_01",
@@ -137,6 +126,7 @@ BEFORE: Mapping[Kind, tuple[Kind, ...]] = {
     Kind.TASK_GIVEN_UP: (Kind.TASK_FAILED, Kind.TASK_REPLACED, Kind.TASK_FAILED, Kind.TASK_REPLACED),
     Kind.CRASH_LOOP_RESOLVED: (Kind.CRASH_LOOP_OPENED,),
     Kind.FINDINGS_RESOLVED: (Kind.FINDINGS_REPORTED,),
+    Kind.GATE_OPENED: (Kind.GATE_CLOSED,),
     Kind.HOLD_LIFTED: (Kind.HOLD_SET,),
 }
 """What the thread told before."""
@@ -196,6 +186,8 @@ _FURTHER: Mapping[str, Kind] = {
     "task-failed-left-alone": Kind.TASK_FAILED,
     "task-failed-observed": Kind.TASK_FAILED,
     "crash-loop-opened-family": Kind.CRASH_LOOP_OPENED,
+    "findings-reported-expiring": Kind.FINDINGS_REPORTED,
+    "findings-reported-digest": Kind.FINDINGS_REPORTED,
 }
 FURTHER = tuple(_FURTHER)
 """Sample events of kinds that are told in several ways."""

@@ -14,12 +14,13 @@ _HEADLINES = {
     "findings-reported.reopened": "🛡️ *{subject}*[ `{version}`] — {reopened} no longer accepted[ ({again})]"
     "[, running in {environment}]",
     "findings-reported.other": "🛡️ *{subject}*[ `{version}`] — findings[, running in {environment}]",
-    "findings-reported.expiring": "⏳ *{subject}*[ (+{others})]: acceptance ends[, the first one {due}]",
+    "findings-reported.expiring": "⏳ *{subject}*[ (+{others})]: acceptance ends[ {due}][ from {first} on]",
     "findings-reported.digest": "📋 *{subject}*: digest of findings[, {overdue} overdue][, {p1} P1][, {p2} P2]"
     "[, {unscanned} not scanned]",
     "findings-resolved": "✅ *{subject}*[ `{version}`] — all findings fixed[, open {duration}]",
     "findings-resolved.accepted": "☑️ *{subject}*[ `{version}`] — what was left is accepted[, open {duration}]",
-    "findings-resolved.replaced": "✅ *{subject}*[ `{version}`] — runs no more[, replaced by `{by}`][, open {duration}]",
+    "findings-resolved.replaced": "✅ *{subject}*[ `{version}`] — runs no more[, replaced by `{by}`]"
+    "[, open {duration}]",
     "findings-resolved.gone": "☑️ *{subject}*[ `{version}`] — the image is gone[, open {duration}]",
     "gate-closed": "⛔ *{subject}*[ · {environment}]: gate closed[ for `{version}`]"
     "[, {p1} P1][, {p2} P2][, {p3} P3][, {p4} P4]",
@@ -62,25 +63,24 @@ _STATES = {
 
 _FINDINGS = {
     "line": "[{package}][ {version}][ → {fixed_in}][ ({fix:key})][ · {severity}][ · {kev}][, due {kev_due}]"
-    "[ · EPSS {epss}][ · {exploit:key}][ · {change:key}][ (by {accepted_by})]",
+    "[ · EPSS {epss}][ · {exploit:key}][ · {change:key}][ ({accepted_by})]",
     "late": "[{priority}][ · {package}][ · {image}][ · {running}][ · due since {due}]",
     "acceptance": "ends {due}[ · {repositories}][ · {owner}][ · {reason}]",
     "no-fix": "no fix",
     "partly": "not for all of it",
     "exploit": "exploit known",
     "worsened": "worsened",
-    "reopened": "no longer accepted",
+    "reopened": "acceptance ended",
     "not-running": "nothing runs it",
     "compared": "{fixed} fixed, {unchanged} unchanged[, compared to {compared}]",
-    "suppressed": "{count}[, {ending} of them for no more than 7 days]",
+    "suppressed": "{count}[ (ending within 7 days: {ending})]",
     "cure": "{fixed} of {of} fixed in {version}",
     "fixable": "a fix exists for {fixable}[ of {of}]",
-    "images": "{images}[ of {repositories}]",
 }
 
 _NEXT = {
     "gate-failed": "not deployed until a new push, or until the findings are accepted (longshore suppress)",
-    "gate-scan": "goes on by itself when a scan finishes; until then a new push, or other terms",
+    "gate-scan": "judged again by itself when a scan finishes; a new push or other terms help as well",
     "gate-image": "not deployed until a new push, or until the profile's terms allow it",
     "gate-passed": "deployed, if nothing else holds it",
     "gate-let-through": "deployed all the same, as the profile's terms say",
@@ -96,8 +96,8 @@ _FACTS = {
     "mend-by": "Mend by",
     "waited": "Waited until",
     "replaced-by": "Replaced by",
-    "settled": "Were",
-    "images": "Images of repositories",
+    "settled": "Findings",
+    "images": "Images running",
     "overdue": "Overdue",
     "unscanned": "Not scanned",
     "behind": "Behind",
@@ -107,8 +107,8 @@ _FACTS = {
 
 _LINES = {
     "finding": "*{id}*[ {priority}][, {rule:key}][: {package}][ {version}][ → {fixed_in}][ ({fix:key})]"
-    "[ · {severity}][ · mend by {due}][ · {path}][ · {title}]",
-    "findings-more": "… +{count} more: `longshore scan show` lists all",
+    "[ · {severity}][ · {change:key}][ ({accepted_by})][ · mend by {due}][ · {path}][ · {title}]",
+    "findings-more": "… +{count} more: `{command}` lists all",
     "runs": "Runs in {running}",
     "unscanned": "Not scanned: `{image}`[, {state:key}][, {why}][, runs in {running}]",
     "behind": "Behind: `{image}`[, runs in {running}][, {fixed}][ of {of} fixed][ in `{version}`]",

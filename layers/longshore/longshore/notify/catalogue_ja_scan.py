@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _HEADLINES = {
-    "findings-reported": "🛡️ *{subject}* [の `{version}` ]に新たな[ {priority} の]検出結果 {count} 件[ (新規は計 {new} 件)]"
-    "[、悪化 {worsened} 件][ ({worst})][、受容切れ {reopened} 件][ ({again})][、{environment} で稼働中]",
+    "findings-reported": "🛡️ *{subject}* [の `{version}` ]に新たな[ {priority} の]検出結果 {count} 件"
+    "[ (新規は計 {new} 件)][、悪化 {worsened} 件][ ({worst})][、受容切れ {reopened} 件][ ({again})]"
+    "[、{environment} で稼働中]",
     "findings-reported.worsened": "🛡️ *{subject}* [の `{version}` ]の検出結果 {worsened} 件が悪化[ ({worst})]"
     "[、受容切れ {reopened} 件][ ({again})][、{environment} で稼働中]",
     "findings-reported.reopened": "🛡️ *{subject}* [の `{version}` ]の検出結果 {reopened} 件が受容切れ[ ({again})]"
     "[、{environment} で稼働中]",
     "findings-reported.other": "🛡️ *{subject}* [の `{version}` ]に検出結果があります[、{environment} で稼働中]",
-    "findings-reported.expiring": "⏳ *{subject}* [ほか {others} 件]の受容がまもなく終わります[ (最初は {due})]",
-    "findings-reported.digest": "📋 *{subject}* の検出結果まとめ[、期限超過 {overdue} 件][、P1 {p1} 件][、P2 {p2} 件]"
-    "[、未スキャン {unscanned} 件]",
+    "findings-reported.expiring": "⏳ *{subject}* [ほか {others} 件]の受容が[ {due} に][ {first} から順に]終わります",
+    "findings-reported.digest": "📋 *{subject}* の検出結果まとめ[、期限超過 {overdue} 件][、P1 が {p1} 件]"
+    "[、P2 が {p2} 件][、未スキャン {unscanned} 件]",
     "findings-resolved": "✅ *{subject}* [の `{version}` ]の検出結果はすべて修正されました[ ({duration} 後)]",
     "findings-resolved.accepted": "☑️ *{subject}* [の `{version}` ]に残る検出結果は受容されました[ ({duration} 後)]",
     "findings-resolved.replaced": "✅ *{subject}* [の `{version}` ]はもう稼働していません[ (後継は `{by}` )]"
     "[ ({duration} 後)]",
     "findings-resolved.gone": "☑️ *{subject}* [の `{version}` ]のイメージはなくなりました[ ({duration} 後)]",
     "gate-closed": "⛔ *{subject}* [({environment}) ][の `{version}` ]のゲートが閉じました"
-    "[、P1 {p1} 件][、P2 {p2} 件][、P3 {p3} 件][、P4 {p4} 件]",
-    "gate-closed.no-result": "⛔ *{subject}* [({environment}) ][の `{version}` ]のゲートが閉じました (判定不能): {reason:key}",
+    "[、P1 が {p1} 件][、P2 が {p2} 件][、P3 が {p3} 件][、P4 が {p4} 件]",
+    "gate-closed.no-result": "⛔ *{subject}* [({environment}) ][の `{version}` ]のゲートが閉じました (判定不能): "
+    "{reason:key}",
     "gate-opened": "✅ *{subject}* [({environment}) ][の `{version}` ]のゲートが開きました",
     "gate-opened.failed": "⚠️ *{subject}* [({environment}) ][の `{version}` ]はゲートで不合格ですが、通します"
-    "[、P1 {p1} 件][、P2 {p2} 件][、P3 {p3} 件][、P4 {p4} 件]",
+    "[、P1 が {p1} 件][、P2 が {p2} 件][、P3 が {p3} 件][、P4 が {p4} 件]",
     "gate-opened.no-result": "⚠️ *{subject}* [({environment}) ][の `{version}` ]を判定なしで通します: {reason:key}",
 }
 
@@ -75,7 +77,7 @@ _STATES = {
 
 _FINDINGS = {
     "line": "[{package}][ {version}][ → {fixed_in}][ ({fix:key})][ · {severity}][ · {kev}][ (期限 {kev_due})]"
-    "[ · EPSS {epss}][ · {exploit:key}][ · {change:key}][ ({accepted_by})]",
+    "[ · EPSS {epss}][ · {exploit:key}][ · {change:key}][ (受容者 {accepted_by})]",
     "late": "[{priority}][ · {package}][ · {image}][ · {running}][ · 期限 {due}]",
     "acceptance": "{due} に終了[ · {repositories}][ · {owner}][ · {reason}]",
     "no-fix": "修正版なし",
@@ -85,16 +87,15 @@ _FINDINGS = {
     "reopened": "受容切れ",
     "not-running": "稼働していない",
     "compared": "修正 {fixed} 件、変化なし {unchanged} 件[ (比較対象 {compared})]",
-    "suppressed": "{count} 件[ (うち {ending} 件は 7 日以内に終了)]",
+    "suppressed": "{count} 件[ (7 日以内に終了: {ending} 件)]",
     "cure": "{version} で {of} 件中 {fixed} 件が修正済み",
     "fixable": "[{of} 件中 ]{fixable} 件に修正版あり",
-    "images": "{images}[ ({repositories})]",
 }
 
 _NEXT = {
-    "gate-failed": "新たなプッシュ、または検出結果の受容 (longshore suppress) までデプロイしません",
-    "gate-scan": "スキャンが終われば自動で再判定します。それまでは新たなプッシュか条件の変更が必要です",
-    "gate-image": "新たなプッシュ、またはプロファイルの条件の変更までデプロイしません",
+    "gate-failed": "新しいイメージがプッシュされるか、検出結果が受容 (longshore suppress) されるまでデプロイしません",
+    "gate-scan": "スキャンが終われば自動で判定し直します。新たなプッシュや条件の変更でも先に進みます",
+    "gate-image": "新しいイメージがプッシュされるか、プロファイルの条件が変わるまでデプロイしません",
     "gate-passed": "ほかに妨げがなければデプロイします",
     "gate-let-through": "プロファイルの条件に従い、このままデプロイします",
     "acceptance-ends": "終了後は再び通知され、ゲートの判定にも影響します",
@@ -109,8 +110,8 @@ _FACTS = {
     "mend-by": "対応期限",
     "waited": "待機の終了",
     "replaced-by": "後継",
-    "settled": "対象だった件数",
-    "images": "イメージ (リポジトリ)",
+    "settled": "検出結果",
+    "images": "稼働中のイメージ",
     "overdue": "期限超過",
     "unscanned": "未スキャン",
     "behind": "更新の遅れ",
@@ -120,8 +121,8 @@ _FACTS = {
 
 _LINES = {
     "finding": "*{id}*[ {priority}][ ({rule:key})][: {package}][ {version}][ → {fixed_in}][ ({fix:key})]"
-    "[ · {severity}][ · 対応期限 {due}][ · {path}][ · {title}]",
-    "findings-more": "…ほか {count} 件 ( `longshore scan show` で一覧できます)",
+    "[ · {severity}][ · {change:key}][ (受容者 {accepted_by})][ · 対応期限 {due}][ · {path}][ · {title}]",
+    "findings-more": "…ほか {count} 件 ( `{command}` で一覧できます)",
     "runs": "稼働先: {running}",
     "unscanned": "未スキャン: `{image}`[ · {state:key}][ · {why}][ · 稼働先 {running}]",
     "behind": "更新の遅れ: `{image}`[ · 稼働先 {running}][ · 修正済み {fixed}][/{of} 件][ ( `{version}` )]",

@@ -12,7 +12,7 @@ from longshore.envelopes import SOURCE
 from longshore.events import Kind, ecs_service
 from longshore.images import Repository
 from longshore.notices import Link, Notice, Phase, Severity, Text
-from longshore.notify import findings, recovery, scanning
+from longshore.notify import findings, findings_text, recovery, scanning
 from longshore.notify.facts import Moved, facts, moved, reason_key, version
 from longshore.notify.fields import Detail, clean, duration, first, items, mapping, moment, optional, shown_time
 from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, SOAKING, Meaning, entry, slug
@@ -228,7 +228,7 @@ def _details(kind: Kind, detail: Detail, at: datetime, redactions: int) -> Itera
     if kind in recovery.KINDS:
         yield from recovery.lines(kind, detail)
     elif kind in scanning.KINDS:
-        yield from findings.lines(kind, detail)
+        yield from findings_text.lines(kind, detail)
     elif not _stage(kind, detail):  # else the thread has told it already
         yield from _why(kind, detail)
     if redactions:

@@ -59,24 +59,23 @@ def in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
     match report_of(kind, detail):
         case "digest":
             late = Severity.WARNING if whole(detail.get("overdue")) else Severity.INFO
-            of, subject = ("@account", "@region", "team", "due"), ("team",)
-            return meaning._replace(
-                thread="findings-digest", of=of, subject=subject, severity=late, phase=Phase.RESOLVED
-            )
+            digest = meaning._replace(thread="findings-digest", severity=late, phase=Phase.RESOLVED)
+            return digest._replace(of=("@account", "@region", "team", "due"), subject=("team",))
         case "expiring":
-            of = ("@account", "@region", "correlation")
-            return meaning._replace(thread="findings-expiring", of=of, subject=("about",), next="acceptance-ends")
+            ending = meaning._replace(thread="findings-expiring", next="acceptance-ends")
+            return ending._replace(of=("@account", "@region", "correlation"), subject=("about",))
         case "scan":
             return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
-    return meaning._replace(**_gate(kind, detail)) if kind in GATES else meaning
+    return _gate(kind, meaning, detail) if kind in GATES else meaning
 
 
-def _gate(kind: Kind, detail: Detail) -> dict[str, object]:
-    failed, known = variant(kind, detail), clean(detail.get("reason"), 64)
-    if kind is Kind.GATE_CLOSED:
-        nothing = "gate-scan" if known in _COMES else "gate-image"
-        return {"next": nothing if failed else "gate-failed"}
-    return {"next": "gate-let-through", "severity": Severity.WARNING} if failed else {"next": "gate-passed"}
+def _gate(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
+    not_plain = bool(variant(kind, detail))
+    if kind is Kind.GATE_OPENED:
+        let_through = meaning._replace(severity=Severity.WARNING, next="gate-let-through")
+        return let_through if not_plain else meaning._replace(next="gate-passed")
+    later = "gate-scan" if clean(detail.get("reason"), 64) in _COMES else "gate-image"
+    return meaning._replace(next=later if not_plain else "gate-failed")
 
 
 def variant(kind: Kind, detail: Detail) -> str:
@@ -111,7 +110,7 @@ def headline(kind: Kind, detail: Detail) -> dict[str, str]:
         rows = [mapping(each) for each in items(detail.get("acceptances"))]
         others = len(rows) - 1 + whole(detail.get("more"))
         ends = min((clean(each.get("expires"), 64) for each in rows if each.get("expires")), default="")
-        return {"reason": "", "others": number(others), "due": shown_time(ends)}
+        return {"reason": "", "others": number(others), "first" if others else "due": shown_time(ends)}
     return {"reason": "", "by": image_version(mapping(detail.get("by")))}
 
 
