@@ -90,6 +90,7 @@ SAID = {
     "multi-arch": [(["⏸️"], 1), (["🚀", "👀", "✅"], 3)],
     "semver": [(["🚀", "👀", "✅"], 3)],
     "watchdog": [(["🚀", "🔴"], 2)],
+    "gate": [(["⛔"], 1), (["🛡️"], 1), (["🚀", "👀", "✅"], 3)],
 }
 """What each message of a scenario showed one after the other, by its first mark, and how many replies it has."""
 

@@ -180,7 +180,7 @@ def test_where_an_image_runs_is_short() -> None:
     found = told("findings-reported", running=rows, running_count=30)
     assert shown(found)["Runs in"] == "c0/web-0, c1/web-1 x1, c2/web-2 x2, c3/web-3 x3 (+26)"
     assert "Runs in c0/web-0, c1/web-1 x1, c2/web-2 x2, c3/web-3 x3, c4/web-4 x4 (+25)" in lines(found)
-    assert shown(told("findings-reported", running=[], running_count=0))["Runs in"] == "nothing runs it"
+    assert shown(told("findings-reported", running=[], running_count=0))["Runs in"] == "nothing yet"
 
 
 # -- how much it matters, and where it stands -----------------------------------------------------------------------

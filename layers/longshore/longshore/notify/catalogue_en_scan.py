@@ -71,7 +71,7 @@ _FINDINGS = {
     "exploit": "exploit known",
     "worsened": "worsened",
     "reopened": "acceptance ended",
-    "not-running": "nothing runs it",
+    "not-running": "nothing yet",
     "compared": "{fixed} fixed, {unchanged} unchanged[, compared to {compared}]",
     "suppressed": "{count}[ (ending within 7 days: {ending})]",
     "cure": "{fixed} of {of} fixed in {version}",
