@@ -84,9 +84,9 @@ class FakeRegistry:
         self.images[pushed] = replace(self.images[pushed], complete=True)
 
     def resolve(self, repository: Repository, tag: str) -> FakeResolved | None:
-        """What a tag names now."""
+        """What a tag names now, or the image of a digest."""
         self._answer(repository)
-        found = self.repositories.get(repository, {}).get(tag)
+        found = tag if tag in self.images else self.repositories.get(repository, {}).get(tag)
         if found is None:
             return None
         known = self.images[found]
@@ -127,7 +127,7 @@ class FakeService:
 
 
 class FakePlatform:
-    """Services that roll when asked. `changed` hears of each deployment event as ECS would send it."""
+    """Services that roll when asked, unless `unable`. `changed` hears of each deployment event as ECS would send it."""
 
     def __init__(self, clock: Clock, registry: FakeRegistry) -> None:
         self._clock = clock
@@ -139,6 +139,7 @@ class FakePlatform:
         self.stopped: list[str] = []
         self.observed: list[str] = []
         self.stoppable = True
+        self.unable: Exception | None = None
         self.changed: Callable[[str, str], None] = lambda arn, name: None
 
     # -- what tests do ----------------------------------------------------------------------------------------------
@@ -226,6 +227,8 @@ class FakePlatform:
 
     def apply(self, observation: Observation, plan: Plan, *, resumed: bool = False) -> str | None:
         """Begins a deployment; answers its id."""
+        if self.unable:
+            raise self.unable
         service = self.services[plan.workload]
         self.applied.append(plan)
         if plan.action is Action.REVISE:

@@ -129,12 +129,16 @@ class GateQuestion:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
-    """The answer: why, when, and in figures for people (`counts` by priority, `findings` the gravest as text)."""
+    """The answer: why, when, and in figures for people (`counts` by priority, `findings` the gravest as text).
+
+    `until` is when an acceptance ends that it rests on; None: it rests on none that ends.
+    """
 
     reason: GateReason
     at: datetime
     counts: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Mapping[str, Any], ...] = ()
+    until: datetime | None = None
 
     @property
     def result(self) -> GateResult:

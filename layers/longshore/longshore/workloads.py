@@ -180,6 +180,11 @@ class Change:
     previous: Digest | None = None
     declared: str = ""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it only writes down what runs, so that a deployment resolves no tag anew."""
+        return self.digest == self.previous
+
     def satisfied_by(self, digest: Digest | None) -> bool:
         """Whether what runs is what was decided: the index, or its child for the workload's platform."""
         return digest is not None and digest in (self.digest, *self.accepts)
@@ -210,6 +215,11 @@ class Plan:
     def digests(self) -> Mapping[str, Digest]:
         """The digest that each changed container must run afterwards."""
         return {change.container: change.digest for change in self.changes}
+
+    @property
+    def brought(self) -> frozenset[Digest]:
+        """The digests that did not run before: what a failure may be blamed on."""
+        return frozenset(change.digest for change in self.changes if not change.keeps)
 
 
 class DeploymentStatus(StrEnum):

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from longshore.decisions import Reason
+from longshore.errors import TransientError
 from longshore.events import Kind
-from longshore.gates import GateReason, GateResult, GateTerms
+from longshore.gates import GateReason, GateResult, GateTerms, GateVerdict
 from longshore.workloads import RolloutStatus
 from tests.world import WEB, World, digest, image, one_service
 
@@ -124,16 +125,47 @@ def test_a_verdict_is_asked_for_again_after_a_day() -> None:
     assert len(world.platform.applied) == 1
 
 
-def test_an_answer_that_never_comes_is_asked_for_again() -> None:
-    world, _ = gated({"wait": 600})
+@pytest.mark.parametrize("let", [False, True])
+def test_an_answer_that_never_comes_is_no_result_in_the_end(let: bool) -> None:
+    world, _ = gated({"wait": 600, **({"no_result": {"timed-out": "deploy"}} if let else {})})
     world.push("prod", TWO)
     world.run(15)
+    assert world.publisher.of(Kind.DEPLOYMENT_HELD) == []
     assert len(world.scan_queue.waiting) == 1
     world.run(10)
-    assert len(world.scan_queue.waiting) == 2
+    assert len(world.platform.applied) == let
+    assert [hold.detail["why"] for hold in world.publisher.of(Kind.DEPLOYMENT_HELD)] == ["timed-out"] * (not let)
+    world.run(600)
+    assert len(world.publisher.of(Kind.DEPLOYMENT_HELD)) == (not let), "told once"
+    assert len(world.scan_queue.waiting) == 1, "and not asked again and again"
+
+
+def test_an_answer_that_comes_too_late_is_an_answer_all_the_same() -> None:
+    world, _ = gated({"wait": 600})
+    world.push("prod", TWO)
+    world.run(60)
+    assert world.reasons[-1] == "gate-no-result"
     world.judge(GateReason.CLEAN)
     world.run(1)
     assert len(world.platform.applied) == 1
+
+
+def test_a_verdict_ends_with_the_acceptance_that_it_rests_on() -> None:
+    world, arn = gated()
+    world.push("prod", TWO)
+    world.run(1)
+    world.switches.reason = "maintenance"
+    ((body, _),) = [(each, None) for _, each in world.scan_queue.waiting]
+    gate = world.gates.get(WEB, arn, TWO)
+    assert gate is not None
+    ends = world.clock.now() + timedelta(hours=1)
+    assert world.gates.judge(gate.question, GateVerdict(GateReason.CLEAN, world.clock.now(), until=ends))
+    world.clock.advance_to(ends)
+    world.switches.reason = None
+    world.request(arn, "pending")
+    world.run(1)
+    assert (world.platform.applied, world.reasons[-1]) == ([], "gate-pending")
+    assert body["detail"]["digest"] == TWO
 
 
 def test_a_gate_that_was_closed_may_open() -> None:
@@ -182,6 +214,83 @@ def test_a_rollback_and_a_heal_pass_without_a_gate() -> None:
     world.run(1)
     assert world.platform.applied[-1].reason == "heal"
     assert world.scan_queue.waiting == []
+
+
+@pytest.mark.parametrize("reason", ["retirement", "heal"])
+def test_what_the_gate_refused_is_not_brought_in_by_a_new_deployment_of_what_runs(reason: str) -> None:
+    world, arn = gated()
+    world.push("prod", TWO)
+    world.run(1)
+    world.judge(GateReason.FINDINGS)
+    world.run(1)
+    world.request(arn, reason)
+    world.run(1)
+    (plan,) = world.platform.applied
+    assert (plan.reason, plan.changes[0].image.rpartition("@")[2]) == (reason, ONE)
+    world.platform.succeed(arn)
+    world.run(30)
+    assert world.platform.running(arn) == ONE
+    (began,) = [each for each in world.publisher.of(Kind.DEPLOYMENT_STARTED) if each.detail["stage"] == "rolling"]
+    assert began.detail["changes"] == [], "nothing changed"
+    assert len(world.platform.applied) == 1
+
+
+def test_what_runs_and_is_gone_is_healed_by_what_passes_the_gate() -> None:
+    world, arn = gated()
+    world.push("prod", TWO)
+    world.run(1)
+    del world.registry.images[ONE]
+    world.request(arn, "heal")
+    world.run(1)
+    assert world.platform.applied == []
+    world.judge(GateReason.CLEAN)
+    world.run(1)
+    assert [dict(plan.digests) for plan in world.platform.applied] == [{"app": TWO}]
+
+
+def test_another_container_brings_nothing_in_that_was_not_judged() -> None:
+    world = World(profiles={"web": {"policy": "digest", "gates": {"scan": {}}}})
+    api = WEB._replace(name="team/api")
+    world.registry.push(WEB, "prod", ONE)
+    world.registry.push(api, "prod", AMD)
+    world.clock.advance(3600)
+    arn = world.service(policy="profile:web", images={"app": image(WEB, "prod"), "api": image(api, "prod")})
+    world.push("prod", TWO)
+    world.run(1)
+    world.judge(GateReason.CLEAN)
+    world.registry.push(api, "prod", ARM)  # between the decision and ECS's resolving of tags
+    world.run(1)
+    (plan,) = world.platform.applied
+    assert dict(plan.digests) == {"app": TWO, "api": AMD}
+    world.platform.end(arn, RolloutStatus.FAILED)
+    world.platform.changed(arn, "SERVICE_DEPLOYMENT_FAILED")
+    world.run(1)
+    assert set(world.records.get(arn).quarantined) == {TWO}, "what ran already is not to blame"
+
+
+def test_what_was_begun_by_half_is_not_finished_through_a_gate_that_closed() -> None:
+    world, arn = gated()
+    world.push("prod", TWO)
+    world.run(1)
+    (question,) = world.judge(GateReason.CLEAN)
+    world.platform.unable = TransientError("UpdateService: ServerException")
+    world.run(0.1)
+    assert world.records.get(arn).deployment is not None
+    world.platform.unable = None
+    assert world.gates.judge(question, GateVerdict(GateReason.FINDINGS, world.clock.now()))
+    world.run(60)
+    assert (world.platform.applied, world.reasons[-1]) == ([], "gate-failed")
+
+
+def test_what_another_platform_runs_of_an_index_is_not_what_runs() -> None:
+    world, arn = gated()
+    index = digest("index")
+    world.registry.push(WEB, "prod", index, platforms={"linux/amd64": AMD, "linux/arm64": ARM})
+    world.platform.change(arn, platforms=frozenset({"linux/arm64"}), running={"app": index})
+    world.push("prod", TWO)
+    world.run(1)
+    (question,) = world.judge(GateReason.CLEAN)
+    assert (question.images, question.running) == ((TWO,), (ARM,))
 
 
 def test_what_is_held_otherwise_is_not_asked_about() -> None:

@@ -14,13 +14,13 @@ from longshore.images import is_artifact_tag, is_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
 from longshore.redeploy.gating import Gatekeeper
-from longshore.redeploy.plan import Facts, Proposal, again, cooled, propose, way_back
+from longshore.redeploy.plan import Facts, Proposal, again, cooled, is_gated, propose, way_back
 from longshore.redeploy.state import Candidate
 from longshore.redeploy.telling import Teller, decided
 from longshore.workloads import DeploymentStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from longshore.errors import LongshoreError
     from longshore.events import Event
@@ -88,15 +88,15 @@ class Batch:
         indexes together tell whether the content differs.
         """
         followed = observation.workload.followed
+        gated = proposal.policy is not None and proposal.policy.options.gated
         wanted: list[tuple[Repository, str]] = []
         for container, candidate, decision in proposal.decisions:
             repository = followed[container].origin if container else None
             uncompared = decision.reason is Reason.CURRENT_NOT_COMPARABLE  # true of every tag, whatever it names
             if repository and candidate and decision.verdict is not Verdict.SKIP and not uncompared:
                 wanted.append((repository, candidate.tag))
-                running = observation.running.get(container)
-                if running and candidate.platforms:
-                    wanted.append((repository, running))
+                if candidate.platforms or gated:
+                    wanted += _beside(observation, repository if gated else None, container)
         return [key for key in wanted if key not in self._resolved]
 
     def resolve(self, registry: Registry, key: tuple[Repository, str]) -> bool:
@@ -177,12 +177,21 @@ class Decider:
         if observation.workload.policy is None or abandoned(record, self._clock.now()):
             return self._decide(batch, observation)
         facts = self._facts(batch, observation, record, {})
+        if reason is Reason.HEAL and self._gone(batch, facts):
+            return self._decide(batch, observation)  # what runs cannot be deployed again, and nothing else was judged
         proposal = (way_back if reason is Reason.ROLLBACK else again)(facts, event.correlation, reason)
         decision = proposal.leading or Decision(Reason.SAME_DIGEST)
         if decision.deploys and proposal.plan:
             return self._begin(batch, facts, proposal, proposal.plan)
         outcomes = self._stay(batch, facts, proposal, decision)
         return outcomes + self._decide(batch, observation) if record.pending else outcomes
+
+    def _gone(self, batch: Batch, facts: Facts) -> bool:
+        """Whether an image that runs behind a gate is no longer in its registry."""
+        followed = facts.observation.workload.followed
+        running = [(ref.origin, facts.observation.running.get(name)) for name, ref in followed.items()]
+        keys = [(origin, digest) for origin, digest in running if origin and digest] if is_gated(facts) else []
+        return not all(batch.resolve(self._registry, key) for key in keys)
 
     def _one(self, batch: Batch, known: Workload) -> list[Outcome]:
         return self._decide(batch, self._observed(known))
@@ -241,7 +250,10 @@ class Decider:
         held = record.hold is not None and record.hold.stands(self._clock.now())
         rollback = record.deployment is not None and record.deployment.plan.rollback
         stopped = batch.paused is not None or self._rules.observe_only or (held and not rollback)
-        return stopped or observation.workload.policy is None
+        if stopped or observation.workload.policy is None:
+            return True
+        deployment = record.deployment
+        return deployment is not None and not rollback and self._gatekeeper.refuses(observation, deployment.plan)
 
     def _begin(self, batch: Batch, facts: Facts, proposal: Proposal, plan: Plan) -> list[Outcome]:
         try:
@@ -335,6 +347,16 @@ class Decider:
             return [outcome]
         kind = Kind.DEPLOYMENT_PLANNED if decision.reason is Reason.OBSERVE_ONLY else Kind.DEPLOYMENT_HELD
         return self._teller.tell_once(facts.record, replace(outcome, kind=kind), _what(decision, proposal))
+
+
+def _beside(
+    observation: Observation, repository: Repository | None, container: str
+) -> Iterator[tuple[Repository, Digest]]:
+    """What runs where a candidate would take its place; with a `repository`, in all containers of it."""
+    for name, reference in observation.workload.followed.items():
+        origin, running = reference.origin, observation.running.get(name)
+        if running and origin and (name == container or origin == repository):
+            yield origin, running
 
 
 def _what(decision: Decision, proposal: Proposal) -> str:

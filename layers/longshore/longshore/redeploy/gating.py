@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from longshore.images import Digest, Repository
     from longshore.ports import Clock, Gates, Postponer
     from longshore.redeploy.state import Candidate
+    from longshore.workloads import Observation, Plan
 
 _TRUSTED = timedelta(hours=24)
 """For so long a verdict is believed: scanners learn of new findings, and their events may be lost."""
 _GRACE = timedelta(minutes=10)
-"""How long after its deadline an answer is waited for, before it is asked for again."""
+"""How long after its deadline an answer is waited for; then there is no result (`timed-out`)."""
 
 
 class Answer(NamedTuple):
@@ -73,6 +74,16 @@ class Gatekeeper:
         unanswered = gate.verdict is None or gate.verdict.result is GateResult.WAIT
         return unanswered and self._clock.now() < gate.question.until + _GRACE
 
+    def refuses(self, observation: Observation, plan: Plan) -> bool:
+        """Whether what a plan brings was judged otherwise since it was made: a gate may close again."""
+        for change in plan.changes:
+            reference = observation.workload.followed.get(change.container)
+            repository = reference.origin if reference else None
+            gate = self._gates.get(repository, plan.workload, change.digest) if repository else None
+            if gate and gate.verdict and not gate.question.terms.admit(gate.verdict.reason):
+                return True
+        return False
+
 
 def gated(facts: Facts, proposal: Proposal, correlation: str, gates: Gates | None) -> tuple[Facts, Proposal]:
     """The same, with what is on record of the digests that wait for their gate; without `gates` scan is off."""
@@ -98,10 +109,13 @@ def _answer(question: GateQuestion, gates: Gates | None, now: datetime) -> Answe
     gate = gates.get(question.repository, question.workload, question.digest)
     if gate is None or not gate.question.same(question):
         return Answer(GateReason.SCANNING)
-    verdict = gate.verdict
-    if verdict is None or now - verdict.at >= _TRUSTED:
-        return Answer(GateReason.SCANNING, until=gate.question.until)
-    return Answer(verdict.reason, verdict.at, gate.question.until, verdict.counts, verdict.findings)
+    verdict, asked = gate.verdict, gate.question
+    if verdict is None or verdict.result is GateResult.WAIT:
+        late = asked.until + _GRACE <= now < asked.asked + _TRUSTED
+        return Answer(GateReason.TIMED_OUT if late else GateReason.SCANNING, until=asked.until)
+    if now - verdict.at >= _TRUSTED or (verdict.until and now >= verdict.until):
+        return Answer(GateReason.SCANNING)
+    return Answer(verdict.reason, verdict.at, asked.until, verdict.counts, verdict.findings)
 
 
 def _questions(facts: Facts, proposal: Proposal, correlation: str) -> Iterator[GateQuestion]:

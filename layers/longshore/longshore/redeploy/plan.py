@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -93,12 +93,35 @@ def propose(facts: Facts, correlation: str) -> Proposal:
                 changes.append(_change(facts, policy, container, reference, candidate))
     if not changes:
         return Proposal(workload.arn, tuple(decisions), policy=policy)
+    kept, unknown = _kept(facts, {change.container for change in changes}) if policy.options.gated else ([], None)
+    changes += kept
     plan = Plan(workload.arn, _action(changes), tuple(changes), _why(decisions), correlation, subject=workload.subject)
-    refusal = _taken_along(workload, decisions) or _refusal(facts, plan)
+    along = unknown if policy.options.gated else _taken_along(workload, decisions)
+    refusal = along or _refusal(facts, plan)
     if refusal is None:
         return Proposal(workload.arn, tuple(decisions), plan, policy)
     refused = tuple((c, k, refusal if d.deploys else d) for c, k, d in decisions)
     return Proposal(workload.arn, refused, plan, policy)
+
+
+def _kept(facts: Facts, besides: Collection[str]) -> tuple[list[Change], Decision | None]:
+    """What writes the running digests into the containers that stay: behind a gate a deployment resolves no tag anew.
+
+    Else it would bring in whatever a tag names by then, which nobody judged (redeploy 4, defect 1). A decision instead
+    where what runs is not known.
+    """
+    kept: list[Change] = []
+    for container, reference in sorted(facts.observation.workload.followed.items()):
+        if container in besides or reference.digest:
+            continue
+        running = facts.observation.running.get(container)
+        if running is None:
+            return [], Decision(Reason.UNKNOWN_RUNNING, {"container": container})
+        tag = facts.observation.human_tags.get(container) or reference.effective_tag
+        image = str(reference.with_digest(running))
+        declared = facts.observation.workload.images[container]
+        kept.append(Change(container, image, running, tag, previous=running, declared=declared))
+    return kept, None
 
 
 def _taken_along(workload: Workload, decisions: Iterable[tuple[str, Candidate | None, Decision]]) -> Decision | None:
@@ -139,10 +162,21 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
 
 
 def again(facts: Facts, correlation: str, reason: Reason) -> Proposal:
-    """The plan that deploys what is declared once more, as healing and retirement ask for."""
+    """The plan that deploys what is declared once more, as healing and retirement ask for; behind a gate, what runs."""
     workload = facts.observation.workload
-    plan = Plan(workload.arn, Action.REFRESH, (), reason.value, correlation, subject=workload.subject)
-    return Proposal(workload.arn, (("", None, _veto(facts) or Decision(reason)),), plan)
+    kept, unknown = _kept(facts, ()) if is_gated(facts) else ([], None)
+    action = Action.REVISE if kept else Action.REFRESH
+    plan = Plan(workload.arn, action, tuple(kept), reason.value, correlation, subject=workload.subject)
+    decision = _veto(facts) or unknown or _refusal(facts, plan) or Decision(reason)
+    return Proposal(workload.arn, (("", None, decision),), plan)
+
+
+def is_gated(facts: Facts) -> bool:
+    """Whether the workload's profile judges images before they are deployed."""
+    try:
+        return parse_policy(facts.observation.workload.policy or "", facts.profiles).options.gated
+    except PolicyError:
+        return False
 
 
 def _whole(facts: Facts, decision: Decision) -> Proposal:

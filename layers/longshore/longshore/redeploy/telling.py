@@ -140,5 +140,6 @@ def described(deployment: Deployment) -> dict[str, Any]:
         "changes": [
             {"container": c.container, "tag": c.tag, "digest": c.digest, "image": c.image, "previous": c.previous}
             for c in plan.changes
+            if plan.rollback or not c.keeps
         ],
     }

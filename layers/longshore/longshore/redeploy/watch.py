@@ -219,9 +219,9 @@ class Watcher:
         if plan.rollback:
             hold = Hold("the last known good image failed as well", "longshore", now)
             return self._hold(plan.correlation, plan.workload, hold, plan.subject.members())
-        self._records.quarantine(plan.workload, plan.digests.values(), deployment.outcome, now)
+        self._records.quarantine(plan.workload, sorted(plan.brought), deployment.outcome, now)
         recent = {d for d, at in record.quarantined.items() if now - at < timedelta(days=1)}
-        if len(recent | set(plan.digests.values())) < _QUARANTINES_A_DAY:
+        if len(recent | plan.brought) < _QUARANTINES_A_DAY:
             return []
         hold = Hold(f"{_QUARANTINES_A_DAY} images failed within a day", "longshore", now)
         return self._hold(plan.correlation, plan.workload, hold, plan.subject.members())
