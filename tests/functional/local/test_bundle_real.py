@@ -17,7 +17,10 @@ def longshore() -> Iterator[Bundle]:
 
 def test_the_stack_sweeps_when_it_is_created_and_every_hour(longshore: Bundle) -> None:
     assert longshore.run()
-    assert [(i.function, i.error) for i in longshore.invocations] == [("RedeployFunction", None)]
+    assert sorted((i.function, i.error) for i in longshore.invocations) == [
+        ("RedeployFunction", None),
+        ("ScanFunction", None),
+    ]
     longshore.run(limit=timedelta(hours=1, minutes=1))
     assert {i.error for i in longshore.invocations} == {None}
     swept = [i.function for i in longshore.invocations]
