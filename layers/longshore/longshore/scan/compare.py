@@ -58,6 +58,10 @@ class Material(NamedTuple):
         fix, exploit, exploited, kev = (each == "1" for each in text[3:7])
         return cls(Priority(text[:2]), Severity(int(text[2])), fix, exploit, exploited, kev, int(text[7:]))
 
+    def recalled(self, told: Material) -> Material:
+        """What is remembered of it after `told`: an EPSS that went down may come up again tomorrow, and is no news."""
+        return told if self[1:6] == told[1:6] and not self.worse_than(told) else self
+
     def worse_than(self, other: Material) -> bool:
         """Graver, or an exploit or a place in CISA's list came, or a fix, so that something can be done."""
         return (

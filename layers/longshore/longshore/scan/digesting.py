@@ -87,9 +87,13 @@ class Digester:
         news = [each for each in found if not self._ports.reports.done(_end(each.id, each.expires), now)]
         if not news:
             return []
-        outcomes = self._teller.tell([telling.expiring(correlation, news, now)])
-        for each in news:
-            self._ports.reports.once(_end(each.id, each.expires), now, now + _KEEP)
+        outcomes: list[Outcome] = []
+        for at in range(0, len(news), telling.NAMED):
+            page = news[at : at + telling.NAMED]
+            told = self._teller.tell([telling.expiring(correlation, page, now)])
+            outcomes += told
+            for each in page if told[0].kind else ():  # what was only observed is news once people are told
+                self._ports.reports.once(_end(each.id, each.expires), now, now + _KEEP)
         return outcomes
 
 

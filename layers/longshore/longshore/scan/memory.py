@@ -31,8 +31,9 @@ class Memory:
     """All of it.
 
     `findings` are those that were worth telling, by short key, as they were told; `pauses` the acceptances. `ran`: it
-    was seen running; `opened` is since when something of it is told and not mended. `runners` are name and team of what
-    runs it, `behind` the newer image that has fewer of its findings. `scanned` is the state of its scan.
+    was seen running; `opened` is since when something of it is told and not mended. `runners` are name and team of some
+    that run it, `teams` those of all, `behind` the newer image that has fewer of its findings. `scanned` is the state
+    of its scan.
     """
 
     findings: Mapping[str, Material] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Memory:
     overdue: int = 0
     worst: tuple[Overdue, ...] = ()
     runners: tuple[tuple[str, str], ...] = ()
+    teams: tuple[str, ...] = ()
     behind: Mapping[str, Any] | None = None
     images: tuple[str, ...] = ()
     """Those of an index that were looked at."""
@@ -70,6 +72,7 @@ class Memory:
             "overdue": self.overdue,
             "worst": [list(each) for each in self.worst],
             "runners": [list(each) for each in self.runners],
+            "teams": list(self.teams),
             "behind": dict(self.behind) if self.behind else None,
             "images": list(self.images),
             "observed": self.observed,
@@ -95,6 +98,7 @@ class Memory:
             overdue=raw.get("overdue", 0),
             worst=tuple(Overdue(*each) for each in raw.get("worst", ())),
             runners=tuple((name, team) for name, team in raw.get("runners", ())),
+            teams=tuple(raw.get("teams", ())),
             behind=raw.get("behind"),
             images=tuple(raw.get("images", ())),
             observed=raw.get("observed", False),

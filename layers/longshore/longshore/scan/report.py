@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WORST: Final = 5
 _NAMED: Final = 20
+_TEAMS: Final = 1000
 
 
 class Verdict(StrEnum):
@@ -199,13 +200,15 @@ def _memory(
     late = [(dues[each.finding.key], each) for each in found if dues.get(each.finding.key, look.now) < look.now]
     late.sort(key=lambda each: (each[0], each[1].order))
     whole = look.assessment.state is ScanState.COMPLETE
+    known = before.findings
+    recalled = {key: each.recalled(known[key]) if key in known else each for key, each in told.items()}
     opened = before.opened
     if verdict is Verdict.REPORT:
         opened = opened or look.now
     elif verdict is Verdict.RESOLVE:
         opened = None
     return Memory(
-        findings=told if whole else {**before.findings, **told},  # what vanished with the scan was not fixed
+        findings=recalled if whole else {**before.findings, **recalled},  # what vanished with the scan was not fixed
         pauses=dict(pauses) if whole else {**before.pauses, **pauses},
         ran=before.ran or look.runs,
         runs=look.runs,
@@ -218,6 +221,7 @@ def _memory(
         overdue=len(late),
         worst=tuple(_overdue(each, at) for at, each in late[:_WORST]),
         runners=tuple((each.name, each.team) for each in look.runners[:_NAMED]),
+        teams=tuple(sorted({each.team for each in look.runners})[:_TEAMS]),
         behind=before.behind,
         images=tuple(each for each in look.assessment.images if each != look.assessment.digest),
     )

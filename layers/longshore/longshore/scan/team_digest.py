@@ -59,7 +59,7 @@ class TeamDigest:
 
 def teams_of(kept: Iterable[Kept]) -> frozenset[str]:
     """Whose images run."""
-    return frozenset(team for each in kept if each.memory.runs for _, team in each.memory.runners)
+    return frozenset(team for each in kept if each.memory.runs for team in each.memory.teams)
 
 
 def team_digest(
@@ -70,7 +70,7 @@ def team_digest(
     last: Mapping[str, Any] | None,
 ) -> TeamDigest:
     """The digest of one team: of what runs for it now. `last` are the figures of the one before."""
-    ours = [each for each in kept if each.memory.runs and any(team == of for _, of in each.memory.runners)]
+    ours = [each for each in kept if each.memory.runs and team in each.memory.teams]
     counts: Counter[str] = Counter()
     for each in ours:
         counts.update(each.memory.counts)
@@ -120,10 +120,10 @@ def _named(each: Kept) -> dict[str, Any]:
 
 
 def _of_team(team: str, expiring: Sequence[Suppression], ours: Sequence[Kept]) -> tuple[Suppression, ...]:
-    """Acceptances that the team owns, or that are about what it runs."""
+    """Acceptances that the team owns, or that are about what it runs; those of every repository are everybody's."""
     return tuple(
         each
         for each in expiring
         if (team and each.owner == team)
-        or (each.repositories and any(each.covers_image(kept.repository, kept.digest) for kept in ours))
+        or any(each.covers_image(kept.repository, kept.digest, kept.memory.images) for kept in ours)
     )

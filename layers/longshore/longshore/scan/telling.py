@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 10
 """Findings in an event."""
-_NAMED: Final = 20
+NAMED: Final = 20
 """Runners, tags, teams and acceptances in an event."""
 
 
@@ -65,7 +65,7 @@ def image_members(repository: Repository, digest: Digest, tags: Iterable[str]) -
         "registry": repository.account,
         "region": repository.region,
         "digest": digest,
-        "tags": list(tags)[:_NAMED],
+        "tags": list(tags)[:NAMED],
     }
 
 
@@ -119,7 +119,7 @@ def cured(cure: Cure | None) -> dict[str, Any] | None:
     """The newer image that lacks findings: "3 of 4 fixed in 1.8.4"."""
     if cure is None:
         return None
-    return {"digest": cure.digest, "tags": list(cure.tags[:_NAMED]), "fixed": cure.fixed, "of": cure.of}
+    return {"digest": cure.digest, "tags": list(cure.tags[:NAMED]), "fixed": cure.fixed, "of": cure.of}
 
 
 def runner_members(runners: Sequence[Runner]) -> dict[str, Any]:
@@ -133,13 +133,13 @@ def runner_members(runners: Sequence[Runner]) -> dict[str, Any]:
             "team": each.team or None,
             "units": each.units,
         }
-        for each in runners[:_NAMED]
+        for each in runners[:NAMED]
     ]
     shared = {name: {getattr(each, name) for each in runners} for name in ("team", "channel", "environment")}
     return {
         "running": named,
         "running_count": len(runners),
-        "teams": sorted({each.team for each in runners if each.team})[:_NAMED],
+        "teams": sorted({each.team for each in runners if each.team})[:NAMED],
         **{name: next(iter(found)) or None if len(found) == 1 else None for name, found in shared.items()},
     }
 
@@ -198,9 +198,9 @@ def expiring(correlation: str, suppressions: Sequence[Suppression], now: datetim
     owners = Counter(each.owner for each in suppressions)
     detail = {
         "report": "expiring",
-        "acceptances": [_acceptance(each, now) for each in suppressions[:_NAMED]],
-        "more": max(0, len(suppressions) - _NAMED),
-        "owners": sorted(owner for owner in owners if owner)[:_NAMED],
+        "acceptances": [_acceptance(each, now) for each in suppressions[:NAMED]],
+        "more": max(0, len(suppressions) - NAMED),
+        "owners": sorted(owner for owner in owners if owner)[:NAMED],
     }
     return Outcome("report", "expiring", correlation, kind=Kind.FINDINGS_REPORTED, detail=detail)
 
