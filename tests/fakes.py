@@ -240,6 +240,12 @@ class FakeGates:
         self._gates[key] = Gate(question, verdict)
         return True
 
+    def retire(self, question: GateQuestion) -> None:
+        """See `ports.Gates.retire`."""
+        key = question.repository, question.workload, question.digest
+        if key in self._gates and self._gates[key].question == question:
+            del self._gates[key]
+
 
 class FakeSwitches:
     """Run-time switches in memory."""

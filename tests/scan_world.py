@@ -175,10 +175,15 @@ class FollowedIndex(FakeIndex):
     def __init__(self) -> None:
         super().__init__()
         self.followed: set[Repository] = {WEB}
+        self.left: set[str] = set()
 
     def runs(self, repository: Repository) -> Sequence[Workload]:
         """Anything that is true."""
         return cast("Sequence[Workload]", ["somebody"] if repository in self.followed else [])
+
+    def get(self, arn: str) -> Workload | None:
+        """Anything that is true, of a workload that was not removed."""
+        return None if arn in self.left else cast("Workload", "somebody")
 
 
 class ScanWorld(Bounded):

@@ -25,6 +25,7 @@ from longshore.scan.acceptance import read_suppressions
 from longshore.scan.findings import ScanState
 from longshore.scan.openvex import read_documents, read_openvex
 from longshore.scan.priority import ranked
+from longshore.scan.rules import AttachedVex
 from longshore.scan.suppressions import Suppressions
 from longshore_cli.account import Account
 from longshore_cli.config import DEFAULT, scan_policy_of
@@ -99,7 +100,7 @@ class _Looking:
         self._repository = repository
         self._policy = policy
         self._ecr = account.client("ecr", repository.region)
-        self._inspector = Inspector(account.client("inspector2", repository.region))
+        self._inspector = Inspector(account.client("inspector2", repository.region), SystemClock())
         self._table = Table(account.client("dynamodb"), stack.ledger) if stack else None
         self.scans = EcrScans(self._ecr, self._inspector)
 
@@ -115,7 +116,8 @@ class _Looking:
         if self._table is not None:
             where = self._account.id, self._account.region
             accepted = LedgerAcceptances(self._table, SystemClock(), *where).all()
-        return Suppressions((*configured, *accepted, *self._attached(assessment)))
+        attached = () if self._policy.attached_vex is AttachedVex.NONE else self._attached(assessment)
+        return Suppressions((*configured, *accepted, *attached))
 
     def _attached(self, assessment: Assessment) -> Iterator[Suppression]:
         local = urlsplit(self._ecr.meta.endpoint_url).hostname in LOOPBACK

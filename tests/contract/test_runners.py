@@ -32,14 +32,14 @@ class World:
         self.ecs.create_cluster(clusterName="shop")
         self.services = EcsServices(self.ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(self.ecs))
         self.index = LedgerIndex(ledger_table())
-        inspector = Inspector(client("inspector2"))
+        inspector = Inspector(client("inspector2"), timeline)
         registry = EcrRegistry(self.ecr)
         self.runners = WorkloadRunners(self.index, lambda: self.services, lambda: registry, inspector, ACCOUNT, REGION)
 
-    def follow(self, name: str, digest: str, image: str = "web:prod", **tags: str) -> str:
+    def follow(self, name: str, digest: str, image: str = "web:prod", host: str = HOST, **tags: str) -> str:
         """A steady service of two tasks that runs a digest and is in the index."""
         self.ecs.register_task_definition(
-            family=name, containerDefinitions=[{"name": "app", "image": f"{HOST}/{image}", "memory": 128}]
+            family=name, containerDefinitions=[{"name": "app", "image": f"{host}/{image}", "memory": 128}]
         )
         arn = self.plugins.ecs.add_steady_service(
             ACCOUNT,
@@ -106,6 +106,16 @@ def test_the_index_names_the_repositories_once(world: World) -> None:
     for name, image in (("web", "web:prod"), ("again", "web:prod"), ("api", "api:1")):
         world.follow(name, digest, image)
     assert [each.name for each in world.runners.repositories()] == ["api", "web"]
+
+
+@pytest.mark.parametrize("host", [HOST.replace(REGION, "us-east-1"), HOST.replace(ACCOUNT, "210987654321")])
+def test_repositories_elsewhere_are_not_swept_and_their_indexes_not_read(world: World, host: str) -> None:
+    digest = images.push(world.ecr, "web", "prod", images.multi_platform("one"))
+    arn = world.follow("far", digest, host=host)
+    assert list(world.runners.repositories()) == []
+    account, _, _, region, *_ = host.split(".")
+    assert [each.arn for each in world.runners.of(Repository(account, region, "web"))[digest]] == [arn]
+    assert set(world.runners.of(Repository(account, region, "web"))) == {digest}
 
 
 def test_inspector_knows_the_clusters_of_an_image_and_of_its_index(world: World) -> None:

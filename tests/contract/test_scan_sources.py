@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -45,7 +45,7 @@ class World:
         self.scanner, self._timeline = plugins.scanner, timeline
         self.ecr, self.inspector2 = client("ecr"), client("inspector2")
         self.ecr.create_repository(repositoryName="web")
-        self.scans: Scans = EcrScans(self.ecr, Inspector(self.inspector2))
+        self.scans: Scans = EcrScans(self.ecr, Inspector(self.inspector2, timeline), (ACCOUNT, REGION))
 
     def push(self, image: images.SyntheticImage, tag: str | None = "1") -> str:
         digest = images.push(self.ecr, "web", tag, image)
@@ -85,7 +85,12 @@ def ecr(*answers: tuple[str, Any, Any]) -> Any:
 def silent() -> Inspector:
     """Inspector that is not enabled."""
     refusal = "AccessDeniedException"
-    return Inspector(stubbed("inspector2", *[(o, refusal, None) for o in ("list_coverage",) * 9]))
+    return inspector(*[(o, refusal, None) for o in ("list_coverage",) * 9])
+
+
+def inspector(*answers: tuple[str, Any, Any], clock: VirtualTimeline | None = None) -> Inspector:
+    """Inspector that answers in turn."""
+    return Inspector(stubbed("inspector2", *answers), clock or VirtualTimeline())
 
 
 def scan(status: str | None, found: dict[str, Any] | None = None, **members: Any) -> tuple[str, Any, Any]:
@@ -285,15 +290,10 @@ def test_images_are_listed_newest_first_without_signatures(world: World) -> None
     ],
 )
 def test_every_status_of_ecr_has_a_meaning(status: str | None, meant: ScanState) -> None:
-    inspector = Inspector(
-        stubbed(
-            "inspector2",
-            ("list_findings", {"findings": []}, None)
-            if status == "ACTIVE"
-            else ("list_coverage", "AccessDeniedException", None),
-        )
-    )
-    told = EcrScans(ecr(scan(status)), inspector).assess(WEB, DIGEST)
+    denied = ("list_coverage", "AccessDeniedException", None)
+    found = {"imageScanCompletedAt": SEEN}
+    of_inspector = inspector(("list_findings", {"findings": []}, None) if status == "ACTIVE" else denied)
+    told = EcrScans(ecr(scan(status, found)), of_inspector).assess(WEB, DIGEST)
     assert (told.state, told.tags) == (meant, ("a", "b"))
     assert told.state is ScanState.COMPLETE or told.why or status is None
 
@@ -364,8 +364,8 @@ def test_inspector_says_why_there_is_no_scan(reason: str, meant: ScanState) -> N
             "resourceType": [{"comparison": "EQUALS", "value": "AWS_ECR_CONTAINER_IMAGE"}],
         }
     }
-    inspector = Inspector(stubbed("inspector2", ("list_coverage", {"coveredResources": [covered]}, asked)))
-    scans = EcrScans(ecr(("describe_image_scan_findings", "ScanNotFoundException", None)), inspector)
+    of_inspector = inspector(("list_coverage", {"coveredResources": [covered]}, asked))
+    scans = EcrScans(ecr(("describe_image_scan_findings", "ScanNotFoundException", None)), of_inspector)
     told = scans.assess(WEB, DIGEST)
     assert (told.state, told.why) == (meant, reason)
 
@@ -401,17 +401,18 @@ def inspectors(number: int = 0, **members: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("refusal", ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"])
 def test_ecrs_word_stands_where_inspector_may_not_be_asked(refusal: str) -> None:
-    inspector = Inspector(stubbed("inspector2", ("list_findings", refusal, None)))
-    told = EcrScans(ecr(scan("ACTIVE", {"enhancedFindings": [raw_finding()]})), inspector).assess(WEB, DIGEST)
+    of_inspector = inspector(("list_findings", refusal, None))
+    told = EcrScans(ecr(scan("ACTIVE", {"enhancedFindings": [raw_finding()]})), of_inspector).assess(WEB, DIGEST)
     assert (told.state, told.scanner) == (ScanState.COMPLETE, Scanner.ENHANCED)
     assert [each.vulnerability for each in told.findings] == ["CVE-2026-1"]
     assert told.why.startswith("without EPSS and KEV")
 
 
 def test_what_inspector_does_not_show_is_not_fixed() -> None:
-    inspector = Inspector(stubbed("inspector2", ("list_findings", {"findings": []}, None)))
-    told = EcrScans(ecr(scan("ACTIVE", {"enhancedFindings": [raw_finding()]})), inspector).assess(WEB, DIGEST)
-    assert len(told.findings) == 1
+    of_inspector = inspector(("list_findings", {"findings": []}, None))
+    told = EcrScans(ecr(scan("ACTIVE", {"enhancedFindings": [raw_finding()]})), of_inspector).assess(WEB, DIGEST)
+    assert (told.state, len(told.findings)) == (ScanState.PENDING, 1)
+    assert told.why == "Inspector does not list 1 findings that ECR has"
 
 
 def test_a_finding_that_cannot_be_read_leaves_the_others_and_no_result() -> None:
@@ -434,49 +435,152 @@ def test_pages_are_counted_through() -> None:
     assert (len(told.findings), told.at, told.why) == (3, SEEN, "findings[3].name: is missing")
 
 
-def test_details_are_asked_for_ten_at_a_time_and_only_where_they_matter() -> None:
-    matter = [inspectors(n) for n in range(12)] + [
-        inspectors(12, severity="LOW", exploitAvailable="YES"),
-        inspectors(13, severity="LOW", epss={"score": 0.1}),
-        inspectors(14, severity="UNTRIAGED"),
-    ]
-    quiet = [inspectors(n, severity="MEDIUM", epss={"score": 0.09}) for n in range(20, 29)]
-    arns = sorted(each["findingArn"] for each in matter)
+def named(number: int, name: str = "", **members: Any) -> dict[str, Any]:
+    """A finding of Inspector of a vulnerability of its own, or of `name`."""
+    made = inspectors(number, **members)
+    made["packageVulnerabilityDetails"] |= {"vulnerabilityId": name or f"CVE-2026-{number}"}
+    return made
+
+
+def details(*numbers: int, errors: Iterable[tuple[int, str]] = (), **members: Any) -> tuple[str, Any, Any]:
+    """An answer of BatchGetFindingDetails: the first is in CISA's list."""
+    known: list[dict[str, Any]] = [{"findingArn": arn_of(number)} for number in numbers]
+    if known:
+        known[0] |= {"cisaData": {"dateDue": SEEN}} | members
+    failed = [{"findingArn": arn_of(n), "errorCode": code, "errorMessage": "later"} for n, code in errors]
+    return ("batch_get_finding_details", {"findingDetails": known, "errors": failed}, None)
+
+
+def arn_of(number: int) -> str:
+    return f"{ARN[:-4]}{number:04}"
+
+
+def listed(*found: dict[str, Any]) -> tuple[str, Any, Any]:
+    return ("list_findings", {"findings": list(found)}, None)
+
+
+def test_details_are_asked_for_ten_at_a_time_whatever_the_severity_and_once_for_a_vulnerability() -> None:
+    first = [named(n, severity=("LOW", "MEDIUM", "UNTRIAGED")[n % 3]) for n in range(12)]
+    again = [named(n, "CVE-2026-0") for n in range(20, 29)]
+    arns = [arn_of(n) for n in range(12)]
     asked = {
         "filterCriteria": {
             "awsAccountId": [{"comparison": "EQUALS", "value": ACCOUNT}],
             "ecrImageHash": [{"comparison": "EQUALS", "value": DIGEST}],
             "ecrImageRepositoryName": [{"comparison": "EQUALS", "value": "web"}],
-            "findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}],
             "resourceType": [{"comparison": "EQUALS", "value": "AWS_ECR_CONTAINER_IMAGE"}],
         },
         "maxResults": 100,
     }
-    details = {
-        "findingDetails": [{"findingArn": arns[0], "cisaData": {"dateDue": SEEN}}, {"findingArn": arns[1]}],
-        "errors": [{"findingArn": arns[2], "errorCode": "FINDING_DETAILS_NOT_FOUND", "errorMessage": "x"}],
-    }
-    made = stubbed(
-        "inspector2",
-        ("list_findings", {"findings": matter, "nextToken": "more"}, asked),
-        ("list_findings", {"findings": quiet}, asked | {"nextToken": "more"}),
-        ("batch_get_finding_details", details, {"findingArns": arns[:10]}),
-        ("batch_get_finding_details", {"findingDetails": []}, {"findingArns": arns[10:]}),
+    op, ten, _ = details(*range(9), errors=[(9, "FINDING_DETAILS_NOT_FOUND")])
+    _, two, _ = details(10, 11)
+    of_inspector = inspector(
+        ("list_findings", {"findings": first, "nextToken": "more"}, asked),
+        ("list_findings", {"findings": again}, asked | {"nextToken": "more"}),
+        (op, ten, {"findingArns": arns[:10]}),
+        (op, two, {"findingArns": arns[10:]}),
     )
-    findings, refused = Inspector(made).findings(WEB, DIGEST)
-    assert (len(findings), refused) == (24, ())
-    assert [each.arn for each in findings if each.kev] == [arns[0]]
+    (findings, refused), known = of_inspector.findings(WEB, DIGEST)
+    assert (len(findings), refused, len(known)) == (21, (), 21)
+    assert {each.vulnerability for each in findings if each.kev} == {"CVE-2026-0", "CVE-2026-10"}
+    assert sum(each.kev for each in findings) == 11
+
+
+def test_details_of_a_vulnerability_are_kept_for_five_minutes() -> None:
+    clock = VirtualTimeline()
+    of_inspector = inspector(
+        listed(named(1)), details(1), listed(named(2, "CVE-2026-1")), listed(named(1)), details(1), clock=clock
+    )
+    for wait in (0, 299, 1):
+        clock.advance_to(clock.now() + timedelta(seconds=wait))
+        assert [each.kev for each in of_inspector.findings(WEB, DIGEST).reading.findings] == [True]
+
+
+@pytest.mark.parametrize("code", ["INTERNAL_ERROR", "ACCESS_DENIED", "INVALID_INPUT", None])
+def test_details_that_fail_are_asked_for_again_and_leave_no_result(code: str | None) -> None:
+    failing = details(1, errors=[(2, code)] if code else [])
+    served = inspector(listed(named(1), named(2)), failing, details(2))
+    told = EcrScans(ecr(scan("ACTIVE")), served).assess(WEB, DIGEST)
+    assert (told.state, [each.kev for each in told.findings]) == (ScanState.COMPLETE, [True, True])
+
+    again = details(errors=[(2, code)] if code else [])
+    told = EcrScans(ecr(scan("ACTIVE")), inspector(listed(named(1), named(2)), failing, again)).assess(WEB, DIGEST)
+    assert (told.state, [each.kev for each in told.findings]) == (ScanState.FAILED, [True, False])
+    assert told.why.startswith(f"findingDetails: {code or 'nothing is told of ' + ARN[:-4]}")
 
 
 def test_bad_details_leave_no_result() -> None:
-    made = stubbed(
-        "inspector2",
-        ("list_findings", {"findings": [inspectors(0)]}, None),
-        ("batch_get_finding_details", {"findingDetails": [{"findingArn": ARN, "epssScore": 7.0}]}, None),
-    )
-    told = EcrScans(ecr(scan("ACTIVE")), Inspector(made)).assess(WEB, DIGEST)
+    bad = details(1, epssScore=7.0)
+    told = EcrScans(ecr(scan("ACTIVE")), inspector(listed(named(1)), bad, bad)).assess(WEB, DIGEST)
     assert (told.state, len(told.findings)) == (ScanState.FAILED, 1)
     assert told.why.startswith("findingDetails[0].epssScore: ")
+
+
+# -- Inspector's word and ECR's -----------------------------------------------------------------------------------
+
+
+def shown(*found: dict[str, Any], **members: Any) -> tuple[str, Any, Any]:
+    """What ECR tells of Inspector's findings: it has fewer members."""
+    needless = ("awsAccountId", "description", "remediation", "firstObservedAt", "lastObservedAt", "resources")
+    kept = [{name: value for name, value in each.items() if name not in needless} for each in found]
+    return scan("ACTIVE", {"enhancedFindings": kept, **members})
+
+
+def test_what_inspector_does_not_list_yet_counts_and_the_scan_goes_on() -> None:
+    grave = [named(number, severity="CRITICAL") for number in range(1, 5)]
+    mild = named(9, severity="LOW")
+    told = EcrScans(ecr(shown(*grave, mild)), inspector(listed(mild), details(9))).assess(WEB, DIGEST)
+    assert (told.state, len(told.findings)) == (ScanState.PENDING, 5)
+    assert told.why == "Inspector does not list 4 findings that ECR has"
+
+
+@pytest.mark.parametrize("status", ["CLOSED", "SUPPRESSED"])
+def test_what_inspector_lists_as_over_is_over_whatever_ecr_still_shows(status: str) -> None:
+    over = named(1) | {"status": status}
+    of_inspector = inspector(listed(over, named(2)), details(2))
+    told = EcrScans(ecr(shown(named(1), named(2))), of_inspector).assess(WEB, DIGEST)
+    assert (told.state, [each.vulnerability for each in told.findings]) == (ScanState.COMPLETE, ["CVE-2026-2"])
+
+
+def test_what_ecr_does_not_show_yet_counts() -> None:
+    of_inspector = inspector(listed(named(1), named(2)), details(1, 2))
+    told = EcrScans(ecr(shown(named(1))), of_inspector).assess(WEB, DIGEST)
+    assert (told.state, len(told.findings)) == (ScanState.COMPLETE, 2)
+
+
+@pytest.mark.parametrize(
+    ("reason", "meant"),
+    [
+        ("SUCCESSFUL", ScanState.COMPLETE),
+        ("PENDING_INITIAL_SCAN", ScanState.PENDING),
+        ("UNSUPPORTED_OS", ScanState.UNSUPPORTED),
+        ("", ScanState.PENDING),
+    ],
+)
+def test_no_finding_and_no_time_of_a_scan_is_clean_by_inspectors_coverage_alone(reason: str, meant: ScanState) -> None:
+    covered = {
+        "resourceType": "AWS_ECR_CONTAINER_IMAGE",
+        "resourceId": image_arn(WEB, DIGEST),
+        "accountId": ACCOUNT,
+        "scanType": "PACKAGE",
+        "scanStatus": {"statusCode": "ACTIVE", "reason": reason},
+    }
+    coverage = ("list_coverage", {"coveredResources": [covered] if reason else []}, None)
+    told = EcrScans(ecr(scan("ACTIVE")), inspector(listed(), coverage)).assess(WEB, DIGEST)
+    assert (told.state, told.findings) == (meant, ())
+    assert told.scanner is (Scanner.ENHANCED if meant is ScanState.COMPLETE else None)
+    dated = EcrScans(ecr(shown(imageScanCompletedAt=SEEN)), inspector(listed())).assess(WEB, DIGEST)
+    assert dated.state is ScanState.COMPLETE
+
+
+@pytest.mark.parametrize("place", [{"account": "210987654321"}, {"region": "us-east-1"}])
+def test_the_registry_of_another_account_or_region_is_not_asked(place: dict[str, str]) -> None:
+    scans = EcrScans(stubbed("ecr"), silent(), (ACCOUNT, REGION))
+    foreign = WEB._replace(**place)
+    told = scans.assess(foreign, DIGEST)
+    assert (told.state, told.states, told.images) == (ScanState.NOT_SCANNED, (ScanState.NOT_SCANNED,), ())
+    assert "another account or Region" in told.why
+    assert (list(scans.index_of(foreign, DIGEST)), list(scans.images(foreign))) == ([], [])
 
 
 # -- clusters -----------------------------------------------------------------------------------------------------
@@ -513,7 +617,7 @@ def test_clusters_name_what_runs_an_image() -> None:
         ("get_clusters_for_image", first, {"filter": {"resourceId": image_arn(WEB, DIGEST)}, "maxResults": 100}),
         ("get_clusters_for_image", second, {"filter": {"resourceId": image_arn(WEB, OTHER)}, "maxResults": 100}),
     )
-    assert Inspector(made).clusters(WEB, [DIGEST, OTHER]) == [
+    assert Inspector(made, VirtualTimeline()).clusters(WEB, [DIGEST, OTHER]) == [
         Runner("shop/web", "", "kube", units=3),
         Runner("etl", "", "prod", units=None),
         Runner("web", f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/prod/web", "prod", units=3),
@@ -522,7 +626,7 @@ def test_clusters_name_what_runs_an_image() -> None:
 
 def test_clusters_are_unknown_where_inspector_is_not_enabled() -> None:
     made = stubbed("inspector2", ("get_clusters_for_image", "AccessDeniedException", None))
-    assert list(Inspector(made).clusters(WEB, [DIGEST, OTHER])) == []
+    assert list(Inspector(made, VirtualTimeline()).clusters(WEB, [DIGEST, OTHER])) == []
 
 
 # -- OpenVEX ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from longshore.aws.gates import LedgerGates
 from longshore.aws.scans import LedgerAcceptances, LedgerReports
+from longshore.aws.table import expiry
 from longshore.errors import ConflictError
 from longshore.gates import Gate, GateQuestion, GateReason, GateTerms, GateVerdict
 from longshore.images import Repository
@@ -78,6 +79,16 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
 
 
 # -- reports --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("runs", "days"), [(True, 180), (False, 14)])
+def test_an_image_that_nothing_runs_is_forgotten_soon(runs: bool, days: int) -> None:
+    """All that are remembered of a repository are read at each look."""
+    with mocked():
+        table, clock = ledger_table(), FakeClock()
+        LedgerReports(table, clock, ACCOUNT, REGION).put(replace(TOLD, summary={"runs": runs}))
+        (item,) = table.query(f"REPORTS#{WEB}")
+        assert item["expires"] == expiry(clock.now(), timedelta(days=days))
 
 
 def test_what_was_told_is_read_whole(stores: Stores) -> None:
@@ -169,6 +180,25 @@ def test_an_answer_stands_beside_its_question(stores: Stores) -> None:
     found = stores.gates.get(WEB, SERVICE, ONE)
     assert found is not None
     assert found.verdict == GateVerdict(GateReason.CLEAN, START)
+
+
+def test_an_answer_keeps_since_when_and_until_when_it_holds(stores: Stores) -> None:
+    said = replace(VERDICT, until=START + DAY, since=START - DAY)
+    stores.gates.ask(QUESTION)
+    assert stores.gates.judge(QUESTION, said)
+    assert stores.gates.get(WEB, SERVICE, ONE) == Gate(QUESTION, said)
+
+
+def test_a_question_is_retired_unless_another_took_its_place(stores: Stores) -> None:
+    other = replace(QUESTION, asked=START + DAY)
+    stores.gates.retire(QUESTION)
+    stores.gates.ask(QUESTION)
+    stores.gates.judge(QUESTION, VERDICT)
+    stores.gates.retire(other)
+    assert stores.gates.get(WEB, SERVICE, ONE) == Gate(QUESTION, VERDICT)
+    stores.gates.retire(QUESTION)
+    assert stores.gates.get(WEB, SERVICE, ONE) is None
+    assert list(stores.gates.of(WEB)) == []
 
 
 @pytest.mark.parametrize("members", [{"asked": START + DAY}, {"running": ()}, {"terms": GateTerms()}])

@@ -9,6 +9,7 @@ import pytest
 
 from longshore_local import images
 from tests.functional.scan_stage import CRITICAL, LOW, ScanStage
+from tests.functional.stage import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from longshore_local.bundle import Bundle
@@ -166,6 +167,53 @@ def test_an_index_with_a_finding_in_what_would_run_is_held(stage: ScanStage) -> 
     stage.settle(30)
     assert stage.running() == before
     assert [each["reason"] for each in stage.events("Gate Closed")] == ["findings"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_throttled_scanner_delays_a_deployment_by_minutes_at_most(stage: ScanStage, count: int) -> None:
+    first = stage.faults.add(
+        "inspector2", "ListFindings", "ThrottlingException", count=count, when="before", function="ScanFunction"
+    )
+    digest = stage.push_with("prod", "two", [LOW])
+    assert stage.run(minutes=6, until=lambda: "Deployment Started" in stage.told())
+    assert first.struck
+    stage.settle(20)
+    assert stage.running() == digest
+    stage.fine()
+
+
+def test_an_image_that_ran_once_has_no_gate_any_more(stage: ScanStage) -> None:
+    first = stage.push_with("prod", "two", [LOW])
+    stage.run(minutes=60, until=lambda: "Deployment Succeeded" in stage.told())
+    stage.settle()
+    stage.forget()
+    stage.push_with("prod", "three", [LOW])
+    stage.run(minutes=60, until=lambda: "Deployment Succeeded" in stage.told())
+    stage.settle()
+    stage.forget()
+    stage.found(first, CRITICAL)
+    stage.days(1.5)
+    assert [each for each in stage.told() if each.startswith("Gate")] == []
+
+
+def test_a_shut_gate_is_told_once_in_days(stage: ScanStage) -> None:
+    stage.push_with("prod", "two", [CRITICAL])
+    stage.settle()
+    stage.days(4)
+    assert [each for each in stage.told() if each.startswith(("Gate", "Deployment"))] == [
+        "Gate Closed",
+        "Deployment Held",
+    ]
+
+
+def test_what_is_attached_opens_no_gate_by_default(stage: ScanStage) -> None:
+    stage.bundle.ecr.serve(ACCOUNT, REGION)
+    before, image = stage.running(), images.single("two")
+    stage.found(image, CRITICAL)
+    stage.push("prod", image)
+    stage.attach(image, CRITICAL.id)
+    stage.settle(60)
+    assert stage.running() == before
 
 
 def test_repeated_events_judge_nothing_anew(stage: ScanStage) -> None:

@@ -21,6 +21,7 @@ OF_ADAPTER = {
     "ecr_public": ("ecr-public",),
     "ecr_findings": ("ecr",),
     "inspector": ("inspector2",),
+    "inspector_details": ("inspector2",),
     "attestations": ("ecr",),
     "bus": ("events",),
     "queue": ("sqs", "scheduler"),

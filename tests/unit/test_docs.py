@@ -237,7 +237,7 @@ def _write_scans(table: Table) -> None:
     question = GateQuestion(ARN, REPOSITORY, A, "prod", (A,), (B,), GateTerms(), NOW, "id", Subject())
     LedgerGates(table, _Clock()).ask(question)
     reports = LedgerReports(table, _Clock(), *place)
-    reports.put(Reported(REPOSITORY, A, "print", True, NOW, "id", {}))
+    reports.put(Reported(REPOSITORY, A, "print", True, NOW, "id", {"runs": True}))
     reports.seen(REPOSITORY, [Key("CVE-2026-1", "OS", "openssl", "")], NOW)
     reports.once("what", NOW, NOW + timedelta(days=7))
     reports.keep_digest("shop", {}, NOW)

@@ -131,7 +131,8 @@ class GateQuestion:
 class GateVerdict:
     """The answer: why, when, and in figures for people (`counts` by priority, `findings` the gravest as text).
 
-    `until` is when an acceptance ends that it rests on; None: it rests on none that ends.
+    `until` is when an acceptance ends that it rests on; None: it rests on none that ends. `at` is when it was judged last,
+    `since` when it was first said what has been said ever since; None: at `at`.
     """
 
     reason: GateReason
@@ -139,6 +140,7 @@ class GateVerdict:
     counts: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Mapping[str, Any], ...] = ()
     until: datetime | None = None
+    since: datetime | None = None
 
     @property
     def result(self) -> GateResult:

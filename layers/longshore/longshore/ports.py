@@ -180,6 +180,10 @@ class Gates(Protocol):
         """Records the answer; False, changing nothing, when another question has taken this one's place."""
         ...
 
+    def retire(self, question: GateQuestion) -> None:
+        """Drops a question, with its answer, about which nobody wants to know any more; one in its place stays."""
+        ...
+
 
 class Switches(Protocol):
     """Run-time switches and rate counters of an account and Region."""

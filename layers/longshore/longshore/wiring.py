@@ -471,9 +471,9 @@ def _scan_ports(log: Callable[[str], None]) -> ScanPorts:
     stack = settings()
     where = stack.account, stack.region
     index = LedgerIndex(table())
-    inspector = Inspector(client("inspector2"))
+    inspector = Inspector(client("inspector2"), _clock)
     return ScanPorts(
-        scans=EcrScans(client("ecr"), inspector),
+        scans=EcrScans(client("ecr"), inspector, where),
         runners=WorkloadRunners(index, ecs_services, registry, inspector, *where),
         attestations=EcrAttestations(client("ecr"), lambda url, limit: _fetch()(url, limit), log),  # noqa: PLW0108
         reports=LedgerReports(table(), _clock, *where),

@@ -284,6 +284,7 @@ def test_gates_are_compiled_and_read(tmp_path: Path, gates: str, terms: GateTerm
         ("{tests: {}}", "4:13 profiles.web.gates.tests: unknown key"),
         ("{scan: {fali: [P1]}}", "4:20 profiles.web.gates.scan.fali: unknown key; did you mean fail?"),
         ("{scan: {fail: [P9]}}", "4:27 profiles.web.gates.scan.fail[0]: 'P9' is not one of P1"),
+        ("{scan: {fail: [P3]}}", "4:20 profiles.web.gates.scan.fail: is \"['P3']\"; what is graver must fail too"),
         ("{scan: {fail: []}}", "4:20 profiles.web.gates.scan.fail: is empty, so that nothing fails"),
         ("{scan: {wait: 2d}}", "4:20 profiles.web.gates.scan.wait: is '2d'; write 0 to 86400 seconds"),
         ("{scan: {no_result: pass}}", "4:20 profiles.web.gates.scan.no_result: 'pass' is not valid; write hold"),

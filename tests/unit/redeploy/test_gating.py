@@ -117,7 +117,7 @@ def test_a_verdict_is_asked_for_again_after_a_day() -> None:
     world.run(1)
     world.judge(GateReason.FINDINGS)
     world.run(1)
-    world.clock.advance(timedelta(hours=24).total_seconds())
+    world.clock.advance(timedelta(hours=36).total_seconds())
     world.request(arn, "pending")
     world.run(1)
     assert {question.digest for question in world.judge(GateReason.CLEAN)} == {TWO}

@@ -31,7 +31,7 @@ def test_no_gate_is_no_gate(raw: object) -> None:
 
 def test_every_member_is_read() -> None:
     read = terms(
-        fail=["P1", "P3"],
+        fail=["P3", "P1", "P2"],
         severity="high",
         fixable=False,
         compare="all",
@@ -40,7 +40,7 @@ def test_every_member_is_read() -> None:
         act="tell",
     )
     assert read == GateTerms(
-        priorities=frozenset({"P1", "P3"}),
+        priorities=frozenset({"P1", "P2", "P3"}),
         severity="HIGH",
         fixable_only=False,
         new_only=False,
@@ -86,6 +86,8 @@ def test_what_terms_let_through(reason: GateReason, act: str, no_result: str) ->
         ({"scan": {"fail": "P1"}}, "gates.scan.fail", "P1, P2, P3, P4"),
         ({"scan": {"fail": ["P0"]}}, "gates.scan.fail", "P1, P2, P3, P4"),
         ({"scan": {"fail": [["P1"]]}}, "gates.scan.fail", "P1, P2, P3, P4"),
+        ({"scan": {"fail": ["P3"]}}, "gates.scan.fail", "write [P1, P2, P3]"),
+        ({"scan": {"fail": ["P4", "P1", "P2"]}}, "gates.scan.fail", "write [P1, P2, P3, P4]"),
         ({"scan": {"fail": []}}, "gates.scan.fail", "name priorities, or a severity"),
         ({"scan": {"severity": "GRAVE"}}, "gates.scan.severity", "CRITICAL, HIGH, MEDIUM, LOW"),
         ({"scan": {"severity": 4}}, "gates.scan.severity", "CRITICAL"),

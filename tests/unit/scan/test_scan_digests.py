@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from longshore.events import Kind
-from longshore.scan.findings import Finding, Fix, Severity
+from longshore.scan.findings import Finding, Fix, ScanState, Severity
 from longshore.scan.rules import read_scan_policy
 from longshore.scan.suppressions import Origin, Suppression
 from tests.scan_world import CRITICAL, ONE, SERVICE, SHOP, WEB, ScanWorld, running_world
@@ -52,6 +52,16 @@ def test_what_is_accepted_everywhere_concerns_everybody_who_runs_something() -> 
     until_the_digest(world)
     (digest,) = reports(world, "digest")
     assert digest["acceptances_count"] == 1
+
+
+def test_what_waits_for_its_scan_for_ever_is_in_the_digest() -> None:
+    world = ScanWorld(DAILY)
+    world.push(ONE, tag="prod", state=ScanState.PENDING)
+    world.deploy(ONE)
+    world.sweep()
+    until_the_digest(world)
+    (digest,) = reports(world, "digest")
+    assert digest["unscanned_count"] == 1
 
 
 def test_every_acceptance_that_ends_is_named() -> None:

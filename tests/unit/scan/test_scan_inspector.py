@@ -36,6 +36,17 @@ def test_each_vulnerable_package_is_a_finding() -> None:
         assert found.title == "CVE-2024-6119 - libssl3t64, openssl"
 
 
+@pytest.mark.parametrize("make", [inspector, enhanced])
+def test_the_system_of_the_image_is_read_where_it_is_told(make: Any) -> None:
+    raw = make()
+    raw["resources"] = [
+        {**each, "details": {"awsEcrContainerImage": {"platform": "DEBIAN_12"}}} for each in raw["resources"]
+    ]
+    assert {each.platform for each in read_enhanced([raw]).findings} == {"DEBIAN_12"}
+    raw["resources"] = [{**each, "details": None} for each in raw["resources"]]
+    assert {each.platform for each in read_enhanced([raw]).findings} == {""}
+
+
 def test_ecrs_spelling_tells_the_same_but_epss() -> None:
     def without_epss(reading: Any) -> list[Finding]:
         return [detailed(each, Details()) for each in reading.findings]

@@ -21,6 +21,7 @@ from longshore.scan.messages import (
     DIGEST_DUE,
     REPORT_DUE,
     SWEEP_DUE,
+    Attached,
     DigestDue,
     FindingsChanged,
     GateDue,
@@ -106,6 +107,24 @@ def test_a_finding_of_inspector_names_images_and_nothing_more(name: str) -> None
     for member in ("severity", "firstObservedAt", "packageVulnerabilityDetails", "status", "epss"):
         del raw["detail"][member]
     assert Message.parse(raw).fact == FindingsChanged((image,))
+
+
+@pytest.mark.parametrize(
+    ("change", "heard"),
+    [
+        ({}, False),
+        ({"artifact-media-type": "application/vnd.openvex+json"}, True),
+        ({"artifact-media-type": "application/vnd.dev.sigstore.bundle.v0.3+json", "action-type": "DELETE"}, True),
+        ({"artifact-media-type": None}, True),
+        ({"artifact-media-type": None, "result": "FAILURE"}, False),
+    ],
+)
+def test_what_is_attached_is_looked_at_where_it_may_be_a_statement(change: dict[str, Any], heard: bool) -> None:
+    raw = sample("ecr/referrer-push.json")
+    raw["detail"] |= change
+    said = Message.parse(raw).fact
+    assert said == Attached(Repository("123456789012", "us-east-1", "my-repository-name")) if heard else True
+    assert isinstance(said, Irrelevant) is not heard
 
 
 def test_the_findings_of_the_samples_normalise() -> None:

@@ -133,6 +133,13 @@ def test_many_stars_are_quick() -> None:
         ("web", False),
         ("*/web", True),
         ("123456789012/*/shop/web", True),
+        ("123456789012/eu-west-1/shop/*", True),
+        ("123456789012/us-east-1/shop/*", False),
+        ("210987654321/*/shop/web", False),
+        ("*/shop/web", False),
+        ("1*", False),
+        ("123456789012/*", False),
+        ("*/eu-west-1/*", False),
         ("SHOP/*", False),
     ],
 )
@@ -192,7 +199,7 @@ def test_findings_are_split_into_open_and_suppressed() -> None:
 # -- OpenVEX statements ---------------------------------------------------------------------------------------------
 
 
-def stated(status: Status, days: int, **members: Any) -> Suppression:
+def stated(status: Status, days: float, **members: Any) -> Suppression:
     return accepted(
         id=f"{status}-{days}", origin=Origin.VEX, status=status, stated=NOW - timedelta(days=days), **members
     )
@@ -221,6 +228,51 @@ def test_a_statement_about_something_else_voids_nothing() -> None:
 def test_a_statement_does_not_void_what_an_operator_accepted() -> None:
     mine = accepted()
     assert Suppressions([mine, stated(Status.AFFECTED, 1)]).of(OPENSSL, image(OPENSSL), NOW) is mine
+
+
+@pytest.mark.parametrize(
+    ("platform", "matching"),
+    [
+        ("DEBIAN_12", {"deb"}),
+        ("UBUNTU_22_04", {"deb"}),
+        ("ALPINE_LINUX_3_18", {"apk"}),
+        ("AMAZON_LINUX_2", {"rpm"}),
+        ("REDHAT_8", {"rpm"}),
+        ("", {"deb", "rpm", "apk"}),
+        ("NEVER_HEARD_OF", {"deb", "rpm", "apk"}),
+    ],
+)
+def test_a_package_of_the_system_is_one_of_the_image_s_system(platform: str, matching: set[str]) -> None:
+    finding = replace(OPENSSL, manager="OS", platform=platform)
+    packages = {"deb": "pkg:deb/debian/openssl", "rpm": "pkg:rpm/redhat/openssl", "apk": "pkg:apk/alpine/openssl"}
+    said = {kind for kind, package in packages.items() if suppresses(accepted(packages=(package,)), finding)}
+    assert said == matching
+
+
+def attached(status: Status, days: float) -> Suppression:
+    return stated(status, days, attached=True)
+
+
+@pytest.mark.parametrize("status", [Status.AFFECTED, Status.UNDER_INVESTIGATION])
+@pytest.mark.parametrize("days", [-900 * 365, -1, 0, 1])
+def test_who_pushes_an_image_does_not_outrank_the_operator(status: Status, days: float) -> None:
+    mine = stated(status, 100)
+    assert Suppressions([attached(Status.NOT_AFFECTED, days), mine]).of(OPENSSL, image(OPENSSL), NOW) is None
+    clear = stated(Status.NOT_AFFECTED, 100)
+    assert Suppressions([attached(status, days), clear]).of(OPENSSL, image(OPENSSL), NOW) is clear
+
+
+def test_an_attached_statement_of_the_future_hides_nothing() -> None:
+    def of(*said: Suppression) -> Suppression | None:
+        return Suppressions(said).of(OPENSSL, image(OPENSSL), NOW)
+
+    assert of(attached(Status.NOT_AFFECTED, -1)) is None
+    assert of(attached(Status.NOT_AFFECTED, -1), attached(Status.AFFECTED, 5)) is None
+    honest = attached(Status.NOT_AFFECTED, 1)
+    assert of(honest, attached(Status.FIXED, -1)) is honest
+    assert of(honest, attached(Status.AFFECTED, -1)) is None
+    ahead = attached(Status.NOT_AFFECTED, -5 / 1440)
+    assert of(ahead) is ahead, "clocks differ by minutes"
 
 
 # -- properties -----------------------------------------------------------------------------------------------------

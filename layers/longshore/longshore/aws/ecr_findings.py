@@ -55,6 +55,14 @@ class _Answers(NamedTuple):
     enhanced: bool
 
 
+class _Told(NamedTuple):
+    """What an image's scan comes to."""
+
+    reading: Reading
+    state: ScanState = ScanState.COMPLETE
+    why: str = ""
+
+
 class _Image(NamedTuple):
     """An image as DescribeImages has it."""
 
@@ -65,13 +73,18 @@ class _Image(NamedTuple):
 class EcrScans:
     """See `scan.ports.Scans`."""
 
-    def __init__(self, ecr: Any, inspector: Inspector) -> None:
+    def __init__(self, ecr: Any, inspector: Inspector, home: tuple[str, str] | None = None) -> None:
+        """`home` is the account and Region whose registry may be asked; nobody scans another's. None: any."""
         self._ecr = ecr
         self._inspector = inspector
+        self._home = home
         self._children: dict[tuple[Repository, Digest], Sequence[Digest]] = {}
 
     def assess(self, repository: Repository, digest: Digest, images: Sequence[Digest] | None = None) -> Assessment:
         """See the port. Raises AccessDeniedError where ECR itself may not be asked."""
+        if not self._is_home(repository):
+            why = "it is in the registry of another account or Region, which is not asked"
+            return Assessment(repository, digest, ScanState.NOT_SCANNED, why=why, states=(ScanState.NOT_SCANNED,))
         image = self._image(repository, digest)
         if image is not None and images is None:
             images = self._images_of(repository, digest, image)
@@ -100,8 +113,13 @@ class EcrScans:
         ]
         return sorted(found, key=lambda image: (image[2], image[0]), reverse=True)
 
+    def _is_home(self, repository: Repository) -> bool:
+        return self._home in (None, (repository.account, repository.region))
+
     def _tagged(self, repository: Repository) -> Sequence[Mapping[str, Any]]:
-        """Nothing for a repository that is gone."""
+        """Nothing for a repository that is gone, or elsewhere."""
+        if not self._is_home(repository):
+            return []
         pages = self._ecr.get_paginator("describe_images").paginate(
             registryId=repository.account,
             repositoryName=repository.name,
@@ -180,34 +198,48 @@ class EcrScans:
         return self._explained(repository, digest, state, answers.description or answers.status)
 
     def _complete(self, repository: Repository, digest: Digest, answers: _Answers) -> Assessment:
-        reading, why = answers.reading, ""
+        told = _Told(answers.reading)
         if answers.enhanced:
-            reading, why = self._inspected(repository, digest, answers.reading)
-        unread = bool(reading.refused)  # the gravest of all may be what could not be read
+            told = self._inspected(repository, digest, answers.reading)
+            if not (told.reading.findings or told.reading.refused or answers.at):
+                return self._covered(repository, digest, told)
+        unread = bool(told.reading.refused)  # the gravest of all may be what could not be read
         return Assessment(
             repository,
             digest,
-            ScanState.FAILED if unread else ScanState.COMPLETE,
+            ScanState.FAILED if unread else told.state,
             Scanner.ENHANCED if answers.enhanced else Scanner.BASIC,
-            gravest(reading.findings),
+            gravest(told.reading.findings),
             (digest,),
             at=answers.at,
-            why=reading.why or why,
+            why=told.reading.why or told.why,
         )
 
-    def _inspected(self, repository: Repository, digest: Digest, told: Reading) -> tuple[Reading, str]:
+    def _inspected(self, repository: Repository, digest: Digest, told: Reading) -> _Told:
         """Inspector's own word, with EPSS and KEV; else what ECR tells of it.
 
-        ECR's stands too where Inspector knows nothing at all of an image of which ECR does: no account sees the
-        findings of another's registry, and those are not fixed.
+        Of what ECR tells and Inspector does not list, not even as closed, too little is known yet: it counts, and the
+        scan has not finished.
         """
         try:
-            reading = self._inspector.findings(repository, digest)
+            reading, listed = self._inspector.findings(repository, digest)
         except (AccessDeniedError, GoneError, UnsupportedError) as error:
-            return told, f"without EPSS and KEV: {error}"
-        if told.findings and not (reading.findings or reading.refused):
-            return told, "without EPSS and KEV: Inspector tells nothing of this image"
-        return reading, ""
+            return _Told(told, why=f"without EPSS and KEV: {error}")
+        known = {each.key for each in reading.findings}
+        missing = tuple(each for each in told.findings if each.arn not in listed and each.key not in known)
+        both = Reading(reading.findings + missing, reading.refused + (() if listed else told.refused))
+        if not missing:
+            return _Told(both)
+        return _Told(both, ScanState.PENDING, f"Inspector does not list {len(missing)} findings that ECR has")
+
+    def _covered(self, repository: Repository, digest: Digest, told: _Told) -> Assessment:
+        """No finding, and no time of a scan: only Inspector's word that it looked makes this clean."""
+        coverage = self._inspector.coverage(repository, digest)
+        if coverage is None:
+            return _without(repository, digest, ScanState.PENDING, told.why or "no scan is told to have ended")
+        if coverage.state is not ScanState.COMPLETE:
+            return _without(repository, digest, coverage.state, coverage.why)
+        return Assessment(repository, digest, coverage.state, Scanner.ENHANCED, images=(digest,), why=told.why)
 
     def _explained(self, repository: Repository, digest: Digest, state: ScanState, why: str) -> Assessment:
         """Without a result: why, in Inspector's word where it has one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,6 +59,8 @@ class LedgerGates:
             "at": verdict.at.isoformat(),
             "counts": dict(verdict.counts),
             "findings": [dict(each) for each in verdict.findings],
+            "until": verdict.until.isoformat() if verdict.until else None,
+            "since": verdict.since.isoformat() if verdict.since else None,
         }
         values = {
             ":verdict": json.dumps(answer),
@@ -75,6 +78,12 @@ class LedgerGates:
         except ConflictError:
             return False
         return True
+
+    def retire(self, question: GateQuestion) -> None:
+        """See the port."""
+        mark = {"mark": _mark(_written(question))}
+        with suppress(ConflictError):
+            self._table.delete(_pk(question.repository), _sk(question.workload, question.digest), mark)
 
 
 def _pk(repository: Repository) -> str:
@@ -154,4 +163,10 @@ def _verdict(answer: Mapping[str, Any]) -> GateVerdict:
         datetime.fromisoformat(answer["at"]),
         answer["counts"],
         tuple(answer["findings"]),
+        _moment(answer.get("until")),
+        _moment(answer.get("since")),
     )
+
+
+def _moment(written: str | None) -> datetime | None:
+    return datetime.fromisoformat(written) if written else None

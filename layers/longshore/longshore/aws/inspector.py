@@ -6,23 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from longshore.aws.errors import aws_errors
-from longshore.envelopes import json_object
-from longshore.errors import AccessDeniedError, BadEventError, UnsupportedError
+from longshore.aws.inspector_details import NOT_ENABLED, InspectorDetails
+from longshore.errors import AccessDeniedError, UnsupportedError
 from longshore.scan.arns import image_arn
-from longshore.scan.findings import ScanState, Severity
-from longshore.scan.inspector import ECR_IMAGE, Details, detailed, read_details, read_enhanced
+from longshore.scan.findings import ScanState
+from longshore.scan.inspector import ECR_IMAGE, detailed, read_enhanced
 from longshore.scan.ports import Runner
 from longshore.scan.reading import Reading
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Repository
-    from longshore.scan.findings import Finding
+    from longshore.ports import Clock
 
 _PAGE: Final = 100
-_DETAILS: Final = 10  # BatchGetFindingDetails takes at most ten
 MOST_PAGES: Final = 200
-_EPSS: Final = 0.1
-_NOT_ENABLED: Final = ("ResourceNotFoundException",)
 
 _REASONS: Final[Mapping[str, ScanState]] = {
     "SUCCESSFUL": ScanState.COMPLETE,
@@ -55,45 +52,40 @@ class Coverage(NamedTuple):
     why: str
 
 
+class Inspected(NamedTuple):
+    """What is open of an image; and the ARNs of all findings that Inspector lists, closed and suppressed ones too."""
+
+    reading: Reading
+    listed: frozenset[str]
+
+
 class Inspector:
     """Inspector of this account and Region. Raises AccessDeniedError where it is not enabled or may not be asked."""
 
-    def __init__(self, inspector2: Any) -> None:
+    def __init__(self, inspector2: Any, clock: Clock) -> None:
         self._inspector2 = inspector2
+        self._details = InspectorDetails(inspector2, clock)
 
-    def findings(self, repository: Repository, digest: Digest) -> Reading:
-        """The open findings of an image, with details of those that can matter. Raises AccessDeniedError."""
+    def findings(self, repository: Repository, digest: Digest) -> Inspected:
+        """The open findings of an image, with details of each vulnerability. Raises AccessDeniedError."""
         criteria = {
             "awsAccountId": _equals(repository.account),
             "ecrImageHash": _equals(digest),
             "ecrImageRepositoryName": _equals(repository.name),
-            "findingStatus": _equals("ACTIVE"),
             "resourceType": _equals(ECR_IMAGE),
         }
-        reading, read = Reading(), 0
-        with aws_errors(gone=_NOT_ENABLED):
+        reading, listed = Reading(), list[str]()
+        with aws_errors(gone=NOT_ENABLED):
             for page in _pages(self._inspector2, "list_findings", filterCriteria=criteria):
                 found = page.get("findings", [])
-                reading += read_enhanced(found, read)
-                read += len(found)
-        known, refused = self._details({each.arn for each in reading.findings if each.arn and _matters(each)})
-        findings = (detailed(each, known[each.arn]) if each.arn in known else each for each in reading.findings)
-        return Reading(tuple(findings), reading.refused + refused)
-
-    def _details(self, arns: Iterable[str]) -> tuple[Mapping[str, Details], tuple[BadEventError, ...]]:
-        """What is known beyond the findings. Those of which Inspector tells nothing are what they were."""
-        wanted, known, refused = sorted(arns), {}, []
-        for start in range(0, len(wanted), _DETAILS):
-            with aws_errors(gone=_NOT_ENABLED):
-                answer = self._inspector2.batch_get_finding_details(findingArns=wanted[start : start + _DETAILS])
-            for number, each in enumerate(answer.get("findingDetails", []), start):
-                where = f"findingDetails[{number}]"
-                try:
-                    arn, details = read_details(json_object(each, where), where)
-                    known[arn] = details
-                except BadEventError as error:
-                    refused.append(error)
-        return known, tuple(refused)
+                reading += read_enhanced(found, len(listed))
+                listed += [str(each.get("findingArn", "")) for each in found]
+        known, refused = self._details.of(reading.findings)
+        findings = (
+            detailed(each, known[each.vulnerability]) if each.vulnerability in known else each
+            for each in reading.findings
+        )
+        return Inspected(Reading(tuple(findings), reading.refused + refused), frozenset(listed))
 
     def coverage(self, repository: Repository, digest: Digest) -> Coverage | None:
         """How its scan stands; None where Inspector does not know the image, is not enabled or may not be asked."""
@@ -137,12 +129,6 @@ def _pages(client: Any, operation: str, **arguments: Any) -> Iterable[Mapping[st
 
 def _equals(value: str) -> list[dict[str, str]]:
     return [{"comparison": "EQUALS", "value": value}]
-
-
-def _matters(finding: Finding) -> bool:
-    """Whether details could make it urgent: the rest is most of it, and ten a call."""
-    grave = finding.severity is None or finding.severity >= Severity.HIGH
-    return grave or finding.exploit or (finding.epss or 0) >= _EPSS
 
 
 def _runners(clusters: Sequence[Mapping[str, Any]]) -> Iterable[Runner]:

@@ -50,9 +50,12 @@ class WorkloadRunners:
         return self._inspector.clusters(repository, images)
 
     def repositories(self) -> Iterable[Repository]:
-        """See the port: from the index alone; nobody scans ECR Public."""
+        """See the port: from the index alone; of this account and Region, the only registry that is asked."""
         followed = {each for workload in self._index.all(*self._place) for each in workload.repositories}
-        return sorted((each for each in followed if not each.is_public), key=str)
+        return sorted((each for each in followed if self._is_home(each)), key=str)
+
+    def _is_home(self, repository: Repository) -> bool:
+        return (repository.account, repository.region) == self._place and not repository.is_public
 
     def _running(self, observation: Observation, repository: Repository) -> frozenset[Digest]:
         """The digests that stand for what its containers of this repository run."""
@@ -66,6 +69,8 @@ class WorkloadRunners:
     def _listed(self, repository: Repository, digest: Digest) -> Sequence[Digest]:
         """The images of an index; none of an image. A digest never changes what it means, so it is read once."""
         key = repository, digest
+        if not self._is_home(repository):
+            return ()
         if key not in self._children:
             resolved = self._registry().resolve(repository, digest)
             self._children[key] = tuple(resolved.candidate.platforms.values()) if resolved else ()

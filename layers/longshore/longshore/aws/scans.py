@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from longshore.scan.suppressions import Suppression
 
 _REPORTS_KEEP: Final = timedelta(days=180)
+_IDLE_KEEP: Final = timedelta(days=14)
+"""So long an image that nothing runs is remembered: all those of a repository are read at each look."""
 _SIGHTS_KEEP: Final = timedelta(days=400)
 _SIGHTS_FRESH: Final = timedelta(days=30)
 """A sight that is written again no sooner: most looks find nothing to write."""
@@ -63,7 +65,7 @@ class LedgerReports:
             "correlation": reported.correlation,
             "summary": json.dumps(reported.summary, separators=(",", ":")),
             "version": reported.version + 1,
-            "expires": expiry(self._clock.now(), _REPORTS_KEEP),
+            "expires": expiry(self._clock.now(), _REPORTS_KEEP if reported.summary.get("runs") else _IDLE_KEEP),
         }
         if reported.version:
             self._table.put(item, "version = :version", {":version": reported.version})

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from longshore.redeploy.state import Candidate
     from longshore.workloads import Observation, Plan
 
-_TRUSTED = timedelta(hours=24)
-"""For so long a verdict is believed: scanners learn of new findings, and their events may be lost."""
+_TRUSTED = timedelta(hours=36)
+"""For so long a verdict is believed: scan judges each anew once a day, or an hour later, for events that were lost."""
 _GRACE = timedelta(minutes=10)
 """How long after its deadline an answer is waited for; then there is no result (`timed-out`)."""
 

@@ -72,7 +72,11 @@ class _Terms:
         value = self._raw.get("fail", sorted(GateTerms().priorities))
         if not isinstance(value, list | tuple) or any(each not in PRIORITIES for each in value):
             raise self._error("fail", value, "write a list of " + ", ".join(PRIORITIES))
-        return frozenset(value)
+        named = frozenset(value)
+        closed = [each for each in PRIORITIES if each <= max(named, default="")]
+        if len(closed) > len(named):
+            raise self._error("fail", value, f"what is graver must fail too: write [{', '.join(closed)}]")
+        return named
 
     def severity(self) -> str | None:
         value = self._raw.get("severity")

@@ -75,6 +75,8 @@ class Finding:
     layer: str = ""
     arn: str = ""
     first_seen: datetime | None = None
+    platform: str = ""
+    """The image's system as Inspector writes it, such as ``DEBIAN_12``; basic scanning does not tell."""
 
     @property
     def key(self) -> Key:

@@ -96,6 +96,17 @@ def _of_ecr(raw: Mapping[str, Any], where: str) -> bool:
     return not kinds or ECR_IMAGE in kinds
 
 
+def _platform(raw: Mapping[str, Any], where: str) -> str:
+    """The system of the image, where a resource tells it."""
+    path = at(where, "resources")
+    for n, each in enumerate(members(raw, "resources", where, MOST_RESOURCES)):
+        details = member(json_object(each, f"{path}[{n}]"), "details", f"{path}[{n}]")
+        image = member(details, "awsEcrContainerImage", f"{path}[{n}].details")
+        if told := free_text(image, "platform"):
+            return told
+    return ""
+
+
 def _packages(raw: Mapping[str, Any], where: str) -> Sequence[Finding]:
     about = at(where, "packageVulnerabilityDetails")
     details = json_object(raw.get("packageVulnerabilityDetails"), about)
@@ -111,6 +122,7 @@ def _packages(raw: Mapping[str, Any], where: str) -> Sequence[Finding]:
         url=_url(raw, details, where),
         arn=name(raw, "findingArn", where),
         first_seen=time(raw, "firstObservedAt", where),
+        platform=_platform(raw, where),
     )
     packages = members(details, "vulnerablePackages", about)
     path = at(about, "vulnerablePackages")

@@ -15,6 +15,7 @@ from longshore.scan.memory import Memory
 from longshore.scan.openvex import read_documents, read_openvex
 from longshore.scan.priority import ranked
 from longshore.scan.report import Baseline, Cure, Look
+from longshore.scan.rules import AttachedVex
 from longshore.scan.suppressions import Suppressions
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _NEWER: Final = 3
 """Newer images that are asked whether they lack the findings."""
 _RECENT: Final = timedelta(days=3)
 """So long after its push an image that nothing runs is told of."""
+CLUSTERS: Final = 10
+"""Images about whose clusters Inspector is asked."""
 _VEX_IMAGES: Final = 8
 """Images of an index whose attached statements are read."""
 
@@ -45,6 +48,12 @@ class Running(NamedTuple):
         """Who runs an image, or one of an index."""
         found = dict.fromkeys(runner for each in (digest, *images) for runner in self.images.get(each, ()))
         return tuple(sorted(found, key=lambda runner: (runner.environment, runner.name, runner.arn)))
+
+    def by(self, workload: str) -> frozenset[Digest]:
+        """The images that a workload, by ARN, runs."""
+        return frozenset(
+            digest for digest, runners in self.images.items() if any(each.arn == workload for each in runners)
+        )
 
     def beside(self, digest: Digest, images: Iterable[Digest]) -> list[Digest]:
         """Other images, those with most runners first."""
@@ -68,9 +77,14 @@ class Looker:
         """Those of the configuration, and those that were set at run time."""
         return Suppressions((*self._configured, *self._ports.acceptances.all()))
 
-    def suppressions_of(self, assessment: Assessment) -> Suppressions:
-        """Those and what is attached to an image; a document that cannot be read suppresses nothing."""
-        return Suppressions((*self._configured, *self._ports.acceptances.all(), *self._attached(assessment)))
+    def suppressions_of(self, assessment: Assessment, *, gate: bool = False) -> Suppressions:
+        """Those, and what is attached to an image where the policy lets it count; a document that cannot be read
+        suppresses nothing. `gate`: for a gate, which whoever pushes an image does not open unless the policy says so.
+        """
+        counts = self._policy.attached_vex
+        read = counts is AttachedVex.GATES or (counts is AttachedVex.REPORTS and not gate)
+        attached = self._attached(assessment) if read else ()
+        return Suppressions((*self._configured, *self._ports.acceptances.all(), *attached))
 
     def _attached(self, assessment: Assessment) -> list[Suppression]:
         found: list[Suppression] = []
@@ -88,6 +102,8 @@ class Looker:
         suppressions = self.suppressions_of(assessment)
         split = suppressions.split(assessment, now)
         runners = running.of(assessment.digest, assessment.images)
+        if not runners and (assessment.findings or (memory and memory.runs)):
+            runners = self.seen(assessment.repository, assessment.digest, assessment.images)
         begins = memory is None or (bool(runners) and not memory.ran)
         keys = [each.key for each in assessment.findings]
         return Look(
@@ -99,7 +115,7 @@ class Looker:
             now=now,
             memory=memory,
             fingerprint=told.fingerprint if told else "",
-            others=self._others(assessment, running) if begins else None,
+            others=self._others(assessment, told, running) if begins else None,
             lapsed=_lapsed(suppressions, split.open, assessment, now),
             expiring=sum(by.ends_soon(now) for _, by in split.suppressed),
             concerns=bool(runners) or self._may_run(assessment, memory, now),
@@ -121,8 +137,16 @@ class Looker:
                 return True
         return False
 
-    def _others(self, assessment: Assessment, running: Running) -> Baseline | None:
-        """What an image is compared with at first: what runs beside it, else what ran or was told last."""
+    def seen(self, repository: Repository, digest: Digest, images: Iterable[Digest]) -> tuple[Runner, ...]:
+        """Who runs an image by Inspector's word alone. Of what Longshore follows the platform's word counts: Inspector
+        knows of a task for up to a day after it ended."""
+        asked = (digest, *(each for each in images if each != digest))[:CLUSTERS]
+        found = self._ports.runners.clusters(repository, asked)
+        return tuple(each for each in found if not each.arn or self._ports.index.get(each.arn) is None)
+
+    def _others(self, assessment: Assessment, told: Reported | None, running: Running) -> Baseline | None:
+        """What an image is compared with at first: what runs beside it, else what ran or was told last; with nothing
+        where that was the image itself, and it was over."""
         reports = [each for each in self._ports.reports.of(assessment.repository) if each.digest != assessment.digest]
         known = {each.digest: memory for each in reports if (memory := Memory.of(each))}
         beside = running.beside(assessment.digest, assessment.images)
@@ -135,6 +159,9 @@ class Looker:
             assessed = [self._materials(assessment.repository, each) for each in beside[:_OTHERS]]
             return Baseline(beside[0], {key: material for each in assessed for key, material in each.items()})
         last = max(reports, key=lambda each: (known[each.digest].ran, each.told), default=None)
+        own = Memory.of(told)
+        if told and own and (last is None or (own.ran, told.told) > (known[last.digest].ran, last.told)):
+            return Baseline(None, {}) if own.opened is None else None
         if last is None:
             return None
         return Baseline(last.digest, known[last.digest].findings, known[last.digest].pauses)

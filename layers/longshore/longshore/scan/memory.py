@@ -53,8 +53,8 @@ class Memory:
     behind: Mapping[str, Any] | None = None
     images: tuple[str, ...] = ()
     """Those of an index that were looked at."""
-    observed: bool = False
-    """Looked at in the mode observe: nobody was told."""
+    observed: str = ""
+    """What was logged last in the mode observe, in which nobody is told; nothing else of it counts as told."""
 
     def as_json(self) -> dict[str, Any]:
         """For the ledger."""
@@ -101,7 +101,7 @@ class Memory:
             teams=tuple(raw.get("teams", ())),
             behind=raw.get("behind"),
             images=tuple(raw.get("images", ())),
-            observed=raw.get("observed", False),
+            observed=str(raw.get("observed") or ""),
         )
 
 

@@ -16,6 +16,7 @@ from longshore.events import Kind
 from longshore.gates import GATE_DUE
 from longshore.images import Digest, ImageReference, Repository, is_digest, is_repository_name, is_tag
 from longshore.scan.arns import is_ecr, read_image_arn
+from longshore.scan.attested import ARTIFACT_TYPES
 from longshore.scan.checks import MOST, members
 from longshore.scan.inspector import ECR_IMAGE, MOST_RESOURCES, PACKAGE_VULNERABILITY
 
@@ -65,6 +66,12 @@ class ImageArrived(NamedTuple):
     digest: Digest
 
 
+class Attached(NamedTuple):
+    """Something that may speak of an image's findings was attached to it; AWS does not tell to which."""
+
+    repository: Repository
+
+
 class ReportDue(NamedTuple):
     """It is time to look at an image about which many events came."""
 
@@ -108,6 +115,7 @@ Fact = (
     | RepositoriesChanged
     | WorkloadMoved
     | ImageArrived
+    | Attached
     | ReportDue
     | GateDue
     | DigestDue
@@ -222,6 +230,15 @@ def _mirrored(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     return ImageArrived(repository, tag, digest) if repository else Irrelevant("not in private ECR")
 
 
+def _referrer(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    """One that was pushed, or deleted: then what it said is void."""
+    action, result = (text(detail, key, where="detail", limit=64) for key in ("action-type", "result"))
+    kind = optional_text(detail, "artifact-media-type", "detail")
+    if result != "SUCCESS" or (kind is not None and kind not in ARTIFACT_TYPES):
+        return Irrelevant(f"{action} of {(kind or 'something')[:64]}: {result}")
+    return Attached(_repository(envelope, detail))
+
+
 def _report_due(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     return ReportDue(_image(detail))
 
@@ -246,6 +263,7 @@ def _stack_deployed(_: Envelope, __: Mapping[str, Any]) -> Fact:
 _PUBLISHED: Final[Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]]] = {
     "ECR Image Scan": _ecr_scan,
     "ECR Scan Resource Change": _scan_resource_change,
+    "ECR Referrer Action": _referrer,
     "Inspector2 Scan": _inspector_scan,
     "Inspector2 Finding": _finding,
     "Inspector2 Coverage": _coverage,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -97,7 +97,8 @@ class _Reader:
         )
         for index, subject in enumerate(self._subjects(key, statement)):
             if subject.image or subject.packages or self._attached:
-                yield said.of(subject, f"{document[:200]}#{key}.{index}")
+                made = said.of(subject, f"{document[:200]}#{key}.{index}")
+                yield replace(made, attached=self._attached is not None)
 
     def _subjects(self, key: str, statement: Mapping[str, Any]) -> Iterator[_Subject]:
         products = self._list(statement, key, "products", MOST_MEMBERS)

@@ -15,6 +15,27 @@ LONGEST = 1024
 _TYPE = re.compile(r"[a-z][a-z0-9.+-]*")
 _EPOCH = re.compile(r"(?:(?P<epoch>\d+):)?(?P<rest>.*)", re.DOTALL)
 _OS = frozenset({"deb", "rpm", "apk", "alpm"})
+_SYSTEMS = {
+    "alpm": ("ARCH",),
+    "apk": ("ALPINE", "CHAINGUARD", "WOLFI"),
+    "deb": ("DEBIAN", "UBUNTU"),
+    "rpm": (
+        "ALMA",
+        "AMAZON",
+        "CENTOS",
+        "FEDORA",
+        "OPENSUSE",
+        "ORACLE",
+        "PHOTON",
+        "RED_HAT",
+        "REDHAT",
+        "RHEL",
+        "ROCKY",
+        "SLES",
+        "SUSE",
+    ),
+}
+"""How the names of systems begin, by the type of their packages; an unknown name is any."""
 _MANAGERS = {
     "cargo": {"cargo"},
     "composer": {"composer"},
@@ -85,16 +106,24 @@ def _qualifiers(query: str) -> tuple[tuple[str, str], ...]:
 def matches_package(purl: Purl, finding: Finding) -> bool:
     """Whether a finding is about this package; a version counts only where one is written.
 
-    Scanners do not name the distribution of a package of the system, so that its namespace is not compared.
+    Of a package of the system its type must be that of the image's system, where Inspector tells it; its namespace, the
+    distribution, is not compared.
     """
     manager = finding.manager.lower()
     if not purl.comparable:
         return False
     if purl.type in _OS:
         same = manager in ("", "os") and _folded(purl, purl.name) == _folded(purl, finding.package)
+        same = same and purl.type in _types_of(finding.platform)
     else:
         same = manager in _MANAGERS.get(purl.type, ()) and _folded(purl, _full(purl)) == _folded(purl, finding.package)
     return same and _same_version(purl, finding.version)
+
+
+def _types_of(platform: str) -> frozenset[str]:
+    """The types of package that an image's system may have."""
+    told = frozenset(kind for kind, names in _SYSTEMS.items() if platform.upper().startswith(names))
+    return told or _OS
 
 
 def _full(purl: Purl) -> str:

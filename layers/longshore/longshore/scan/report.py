@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from longshore.scan.compare import Comparison, Material, compare, fingerprint, materials, short
-from longshore.scan.findings import ScanState
+from longshore.scan.findings import ScanState, Severity
 from longshore.scan.memory import MOST, Memory, Overdue
 from longshore.scan.priority import Priority, Ranked, ranked
 from longshore.scan.sla import NEVER, Pause, due
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _WORST: Final = 5
 _NAMED: Final = 20
+_Kept = TypeVar("_Kept", Material, Pause)
 _TEAMS: Final = 1000
 
 
@@ -171,16 +173,17 @@ def _decide(
 
 
 def _pauses(look: Look) -> dict[str, Pause]:
-    """The clocks that acceptance stops, or stopped, of findings that are still there."""
+    """The clocks that acceptance stops, or stopped, of findings that are still there; those of the gravest first."""
     known = look.pauses
-    accepted = {short(finding.key) for finding, _ in look.suppressed}
+    graver = sorted((finding for finding, _ in look.suppressed), key=lambda each: -(each.severity or Severity.MEDIUM))
+    accepted = dict.fromkeys(short(each.key) for each in graver)
     found = {key: known.get(key, NEVER).accept(look.now) for key in accepted}
     for finding in look.open:
         key = short(finding.key)
         if key in known and key not in accepted:
             ended = look.lapsed[finding.key].expires if finding.key in look.lapsed else None
             found[key] = known[key].lapse(min(ended or look.now, look.now))
-    return found
+    return _bounded(found)
 
 
 def _due(each: Ranked, look: Look, policy: ScanPolicy, pauses: Mapping[str, Pause]) -> datetime | None:
@@ -201,15 +204,16 @@ def _memory(
     late.sort(key=lambda each: (each[0], each[1].order))
     whole = look.assessment.state is ScanState.COMPLETE
     known = before.findings
-    recalled = {key: each.recalled(known[key]) if key in known else each for key, each in told.items()}
+    recalled = {key: _recalled(each, known[key], whole) if key in known else each for key, each in told.items()}
     opened = before.opened
     if verdict is Verdict.REPORT:
         opened = opened or look.now
     elif verdict is Verdict.RESOLVE:
         opened = None
     return Memory(
-        findings=recalled if whole else {**before.findings, **recalled},  # what vanished with the scan was not fixed
-        pauses=dict(pauses) if whole else {**before.pauses, **pauses},
+        # What vanished with the scan was not fixed.
+        findings=recalled if whole else _bounded(recalled | _without(before.findings, recalled)),
+        pauses=dict(pauses) if whole else _bounded({**pauses, **_without(before.pauses, pauses)}),
         ran=before.ran or look.runs,
         runs=look.runs,
         opened=opened,
@@ -220,11 +224,32 @@ def _memory(
         suppressed=len(look.suppressed),
         overdue=len(late),
         worst=tuple(_overdue(each, at) for at, each in late[:_WORST]),
-        runners=tuple((each.name, each.team) for each in look.runners[:_NAMED]),
-        teams=tuple(sorted({each.team for each in look.runners})[:_TEAMS]),
+        **run_by(look.runners),
         behind=before.behind,
         images=tuple(each for each in look.assessment.images if each != look.assessment.digest),
     )
+
+
+def run_by(runners: Sequence[Runner]) -> dict[str, Any]:
+    """What is remembered of who runs an image."""
+    return {
+        "runners": tuple((each.name, each.team) for each in runners[:_NAMED]),
+        "teams": tuple(sorted({each.team for each in runners})[:_TEAMS]),
+    }
+
+
+def _recalled(now: Material, told: Material, whole: bool) -> Material:
+    """Without a result nothing got better: what the scanner did not tell this time is not news when it does again."""
+    return now.recalled(told) if whole or now.worse_than(told) else told
+
+
+def _bounded(found: Mapping[str, _Kept]) -> dict[str, _Kept]:
+    """As many as an item of the ledger holds."""
+    return dict(islice(found.items(), MOST))
+
+
+def _without(known: Mapping[str, _Kept], others: Mapping[str, _Kept]) -> dict[str, _Kept]:
+    return {key: each for key, each in known.items() if key not in others}
 
 
 def _overdue(each: Ranked, at: datetime) -> Overdue:

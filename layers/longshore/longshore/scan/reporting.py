@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from longshore.errors import ConflictError, NotReadyError
+from longshore.images import is_artifact_tag
 from longshore.outcomes import Outcome
 from longshore.scan import telling
 from longshore.scan.findings import ScanState
 from longshore.scan.looking import telling_keys
 from longshore.scan.memory import Memory
 from longshore.scan.ports import Reported
-from longshore.scan.report import Verdict, report
+from longshore.scan.report import Verdict, report, run_by
 from longshore.scan.team_digest import Kept
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _FRESH: Final = timedelta(days=30)
 """What did not change is written again after so long, so that the ledger does not forget it."""
 TELLING: Final = timedelta(minutes=1)
 """So long it may take to tell and to record; after that nobody is at it any more."""
-_CLUSTERS: Final = 10
-"""Images about whose clusters Inspector is asked."""
 
 
 class Reporter:
@@ -58,7 +57,7 @@ class Reporter:
         known = {each.digest: each.memory.images for each in self._remembered(repository)}
         listed: set[Digest] = set()
         for digest in running.images:
-            images = known.get(digest) or self._ports.scans.assess(repository, digest).images
+            images = known[digest] if digest in known else self._ports.scans.assess(repository, digest).images
             listed.update(each for each in images if each != digest)
         return sorted(set(running.images) - listed)
 
@@ -70,13 +69,16 @@ class Reporter:
         """Tells what is news of an image. Raises NotReadyError while another process tells the same, and further
         TransientErrors, such as ConflictError: it is looked at anew."""
         now = self._ports.clock.now()
-        known = self._ports.reports.get(repository, digest)
-        told = self._heard(known) if known else None
+        told = self._ports.reports.get(repository, digest)
         assessment = self._ports.scans.assess(repository, digest)
         running = self._looker.running(repository)
         if assessment.state is ScanState.GONE:
-            return self._closed(told, correlation, "gone", running, now)
+            left = self._left(assessment, told, running)
+            if left is None:
+                return self._closed(told, correlation, "gone", running, now)
+            assessment = left
         if assessment.state is ScanState.PENDING:
+            self._wait(told, assessment, running.of(digest, assessment.images), now)
             return [_skipped(correlation, assessment, "scanning")]
         look = self._looker.look(assessment, told, running, now)
         if told and look.memory and look.memory.ran and not look.runs:
@@ -84,13 +86,42 @@ class Reporter:
         found = report(look, self._policy)
         cure = self._looker.cure(assessment, telling_keys(look, self._policy))
         behind = telling.cured(cure) if look.runs else None
-        memory = replace(found.memory, behind=behind, observed=self._teller.observe)
+        memory = replace(found.memory, behind=behind)
         outcome = self._outcome(correlation, found, cure)
+        if self._teller.observe:
+            memory, outcome = _only_observed(found, memory, outcome)
         self._claim(outcome, found)
         outcomes = self._teller.tell([outcome])
+        if not told and not look.runs and found.verdict is Verdict.SKIP:
+            return outcomes  # of every image that is pushed and never deployed there would be a memory
         if not told or memory != look.memory or told.told < now - _FRESH:
             self._put(told, found, memory, correlation)
         return outcomes
+
+    def _wait(self, told: Reported | None, assessment: Assessment, runners: Sequence[Runner], now: datetime) -> None:
+        """Of what runs it is remembered that no scan of it has finished: some never do, and digests say so."""
+        memory = Memory.of(told) or Memory()
+        waits = replace(
+            memory,
+            runs=True,
+            scanned=assessment.state.value,
+            why=assessment.why[:300],
+            tags=assessment.tags[: telling.NAMED],
+            images=tuple(each for each in assessment.images if each != assessment.digest),
+            **run_by(runners),
+        )
+        if runners and waits != memory:
+            image = (assessment.repository, assessment.digest)
+            told = told or Reported(*image, fingerprint="", open=False, told=now, correlation="", summary={})
+            self._ports.reports.put(replace(told, summary=waits.as_json()))
+
+    def _left(self, assessment: Assessment, told: Reported | None, running: Running) -> Assessment | None:
+        """Of an image that is not in the registry any more what still runs, though nobody scans it; None: nothing."""
+        memory = Memory.of(told) or Memory()
+        image = (assessment.digest, memory.images)
+        if not running.of(*image) and not (memory.runs and self._looker.seen(assessment.repository, *image)):
+            return None
+        return replace(assessment, images=memory.images, tags=memory.tags)
 
     def _claim(self, outcome: Outcome, found: Report) -> None:
         """Images of an index are scanned at the same time, and each event leads here: one of them tells."""
@@ -100,14 +131,6 @@ class Reporter:
         what = f"tell {look.assessment.repository}@{look.assessment.digest} {found.verdict.value} {found.fingerprint}"
         if not self._ports.reports.once(what, look.now, look.now + TELLING):
             raise NotReadyError(f"somebody is about to tell of {look.assessment.repository}@{look.assessment.digest}")
-
-    def _heard(self, told: Reported) -> Reported:
-        """What was told of an image: of what was only observed nobody heard, and it is news once reports are on."""
-        memory = Memory.of(told)
-        if memory is None or self._teller.observe or not memory.observed:
-            return told
-        unheard = replace(memory, findings={}, opened=None, observed=False)
-        return replace(told, fingerprint="", open=False, summary=unheard.as_json())
 
     def _outcome(self, correlation: str, found: Report, cure: Cure | None) -> Outcome:
         look = found.look
@@ -125,8 +148,7 @@ class Reporter:
     def _runners(self, found: Report) -> Sequence[Runner]:
         """Those that Longshore follows, and what Inspector sees in clusters besides."""
         look = found.look
-        images = (look.assessment.digest, *look.assessment.images)[:_CLUSTERS]
-        seen = self._ports.runners.clusters(look.assessment.repository, images)
+        seen = self._looker.seen(look.assessment.repository, look.assessment.digest, look.assessment.images)
         arns, names = {each.arn for each in look.runners}, {(each.cluster, each.name) for each in look.runners}
         others = [each for each in seen if each.arn not in arns - {""} and (each.cluster, each.name) not in names]
         return (*look.runners, *others)
@@ -134,12 +156,12 @@ class Reporter:
     def _put(self, told: Reported | None, found: Report, memory: Memory, correlation: str) -> None:
         look = found.look
         whole = look.assessment.state is ScanState.COMPLETE
-        kept = found.fingerprint if whole or not told else told.fingerprint
+        kept = found.fingerprint if (whole or not told) and not self._teller.observe else _fingerprint(told)
         self._ports.reports.put(
             Reported(
                 repository=look.assessment.repository,
                 digest=look.assessment.digest,
-                fingerprint=kept if found.verdict is not Verdict.REPORT else found.fingerprint,
+                fingerprint=kept if found.verdict is not Verdict.REPORT or self._teller.observe else found.fingerprint,
                 open=memory.opened is not None,
                 told=look.now,
                 correlation=correlation if found.verdict is not Verdict.SKIP or not told else told.correlation,
@@ -152,11 +174,15 @@ class Reporter:
         """What was told of images that nothing runs any more is over: something else was deployed."""
         now = self._ports.clock.now()
         outcomes: list[Outcome] = []
-        for told in map(self._heard, self._ports.reports.of(repository)):
+        for told in self._ports.reports.of(repository):
             memory = Memory.of(told)
-            if memory and memory.runs and not running.of(told.digest, memory.images):
+            if memory and memory.runs and not self._runs(told, memory, running):
                 outcomes += self._closed(told, correlation, "replaced", running, now)
         return outcomes
+
+    def _runs(self, told: Reported, memory: Memory, running: Running) -> bool:
+        image = (told.digest, memory.images)
+        return bool(running.of(*image) or self._looker.seen(told.repository, *image))
 
     def _closed(
         self, told: Reported | None, correlation: str, reason: str, running: Running, now: datetime
@@ -166,6 +192,9 @@ class Reporter:
         if told is None or memory is None:
             return []
         outcomes: list[Outcome] = []
+        observed = f"closed {reason}" if self._teller.observe and memory.opened is not None else ""
+        if observed and observed == memory.observed:
+            return []
         if memory.opened is not None:
             by = self._instead(told.repository, running) if reason == "replaced" else None
             outcome = telling.resolved(correlation, told.repository, told.digest, memory, reason, now, by)
@@ -173,8 +202,11 @@ class Reporter:
         if memory.opened is not None or memory.runs:
             ended = replace(memory, runs=False, opened=None, runners=(), behind=None, overdue=0, worst=())
             ended = replace(ended, findings={} if reason == "gone" else memory.findings, ran=False)
+            put = replace(told, fingerprint="", open=False, told=now, summary=ended.as_json())
+            if observed:  # nobody heard of it: it ends once reports are on
+                put = replace(told, summary=replace(memory, observed=observed).as_json())
             try:
-                self._ports.reports.put(replace(told, fingerprint="", open=False, told=now, summary=ended.as_json()))
+                self._ports.reports.put(put)
             except ConflictError:
                 return outcomes  # somebody looked at it at this very moment, and knows better
         return outcomes
@@ -186,7 +218,24 @@ class Reporter:
         if not beside:
             return None
         digest = next((each for each in beside if each in known), beside[0])
-        return {"digest": digest, "tags": list(known.get(digest, ()))}
+        named = known.get(digest) or next(
+            (tags for each, tags, _ in self._ports.scans.images(repository) if each == digest), ()
+        )
+        return {"digest": digest, "tags": [tag for tag in named if not is_artifact_tag(tag)]}
+
+
+def _fingerprint(told: Reported | None) -> str:
+    return told.fingerprint if told else ""
+
+
+def _only_observed(found: Report, memory: Memory, outcome: Outcome) -> tuple[Memory, Outcome]:
+    """What was told stays what it was, to be compared with once reports are on; what would be told is logged once."""
+    before = found.look.memory or Memory()
+    observed = f"{found.verdict.value} {found.fingerprint}" if outcome.kind else before.observed
+    kept = replace(memory, findings=before.findings, opened=before.opened, ran=before.ran, observed=observed)
+    if outcome.kind and observed == before.observed:
+        outcome = _skipped(outcome.correlation, found.look.assessment, "nothing-new", memory)
+    return kept, outcome
 
 
 def _skipped(correlation: str, assessment: Assessment, reason: str, memory: Memory | None = None) -> Outcome:

@@ -19,6 +19,15 @@ _LONGEST: Final = 10 * 366 * 86400
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
+class AttachedVex(StrEnum):
+    """For what OpenVEX statements count that are attached to an image, which whoever may push it may do."""
+
+    NONE = "none"
+    REPORTS = "reports"
+    GATES = "gates"
+    """For reports and for gates."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """When a team has its digest: at a wall-clock time of a zone, on some days of the week (0 is Monday)."""
@@ -46,7 +55,8 @@ class ScanPolicy:
     `report` is the least priority that is told at once; the rest is in the digest. `unknown_as` is the severity of
     findings that have none, `epss` the probability from which one is likely. `sla`: how long each priority may stay.
     `restart_on_reopen`: an acceptance that ended starts the clock anew, else the clock stood still. `schedules` are
-    those of teams; `schedule` is everybody else's, None: no digest. `suppressions` and `vex` are as compiled.
+    those of teams; `schedule` is everybody else's, None: no digest. `suppressions` and `vex` are as compiled;
+    `attached_vex` says for what statements count that are attached to images.
     """
 
     report: Priority = Priority.P3
@@ -58,6 +68,7 @@ class ScanPolicy:
     restart_on_reopen: bool = False
     suppressions: tuple[Mapping[str, Any], ...] = ()
     vex: tuple[Mapping[str, Any], ...] = ()
+    attached_vex: AttachedVex = AttachedVex.REPORTS
     schedule: Schedule | None = None
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
@@ -80,6 +91,7 @@ def read_scan_policy(raw: object) -> ScanPolicy:
         restart_on_reopen=_flag("scan.restart_on_reopen", section.get("restart_on_reopen", False)),
         suppressions=_objects("scan.suppressions", section.get("suppressions") or []),
         vex=_objects("scan.vex", section.get("vex") or []),
+        attached_vex=_choice("scan.attached_vex", section.get("attached_vex", AttachedVex.REPORTS), AttachedVex),
         schedule=schedule,
         schedules={str(team): _schedule(f"scan.digest.teams.{team}", own, schedule) for team, own in teams.items()},
     )

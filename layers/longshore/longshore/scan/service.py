@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import NotReadyError
+from longshore.errors import NotReadyError, ThrottledError, TransientError
 from longshore.outcomes import Outcome
 from longshore.scan.digesting import Digester
 from longshore.scan.judging import Judge
@@ -14,6 +15,7 @@ from longshore.scan.looking import Looker
 from longshore.scan.messages import (
     REPORT_DUE,
     SWEEP_DUE,
+    Attached,
     DigestDue,
     FindingsChanged,
     GateDue,
@@ -26,7 +28,9 @@ from longshore.scan.messages import (
     SweepDue,
     WorkloadMoved,
 )
+from longshore.scan.once import AskedOnce
 from longshore.scan.reporting import TELLING, Reporter
+from longshore.scan.rules import AttachedVex
 from longshore.scan.telling import Teller
 
 if TYPE_CHECKING:
@@ -41,6 +45,14 @@ _SETTLE: Final = timedelta(minutes=30)
 """So long after it arrived the scan of an image may take."""
 _PACE: Final = timedelta(seconds=1)
 """Between looks of a sweep: far below a quarter of what ECR and Inspector allow."""
+_MOVED: Final = timedelta(seconds=30)
+"""So long deployments of a repository gather before what runs is looked at."""
+_RETRY: Final = timedelta(seconds=15)
+"""After so long a message that failed is tried again, then after twice as long, at most `_RETRY_MOST`."""
+_RETRY_MOST: Final = timedelta(minutes=15)
+_RETRY_KIND: Final = "failed"
+_PATIENCE: Final = timedelta(hours=2)
+"""From then on the queue tries again, which gives it to the dead letters at last."""
 _SUBJECT: Final = "subject"
 """Says in a message that its digest is what a report is about, not an image of an index."""
 
@@ -50,7 +62,10 @@ class Scanner:
 
     def __init__(self, ports: Ports, policy: ScanPolicy, *, observe: bool = False) -> None:
         """`observe`: reports are only logged. Gates are judged and told all the same: redeploy waits for them."""
+        self._asked = AskedOnce(ports.scans, ports.runners)
+        ports = replace(ports, scans=self._asked, runners=self._asked)
         self._ports = ports
+        self._hears_attached = policy.attached_vex is not AttachedVex.NONE
         self._teller = Teller(ports.publisher, observe=observe)
         self._looker = Looker(ports, policy)
         self._reporter = Reporter(ports, policy, self._looker, self._teller)
@@ -58,14 +73,30 @@ class Scanner:
         self._digester = Digester(ports, policy, self._looker, self._teller)
 
     def handle(self, message: Message) -> list[Outcome]:
-        """Does what a message asks for. Raises TransientError to have it again."""
+        """Does what a message asks for. What fails for a moment is tried again soon, by a copy: in the queue it would
+        lie as long as a function may run, six times over. Raises TransientError when that has gone on for long."""
+        self._asked.forget()
         now = self._ports.clock.now()
         if message.deferral and now < message.deferral.not_before:
             self._ports.postponer.postpone(message.body, message.deferral.not_before)
             return []
-        if isinstance(message.fact, ImageScanned | ReportDue | FindingsChanged | GateDue):
-            return self._of_images(message, message.fact, now)
-        return self._of_repositories(message, now)
+        try:
+            if isinstance(message.fact, ImageScanned | ReportDue | FindingsChanged | GateDue):
+                return self._of_images(message, message.fact, now)
+            return self._of_repositories(message, now)
+        except TransientError as error:
+            return self._try_again(message, error)
+
+    def _try_again(self, message: Message, error: TransientError) -> list[Outcome]:
+        now, waited = self._ports.clock.now(), message.waited(_RETRY_KIND)
+        if waited and now - waited.first >= _PATIENCE:
+            raise error
+        delay = min(_RETRY * 2 ** min(waited.deferrals if waited else 0, 10), _RETRY_MOST)
+        if isinstance(error, ThrottledError):
+            delay = min(max(delay, timedelta(seconds=error.retry_after)), _RETRY_MOST)
+        self._ports.postponer.postpone(message.deferred(now + delay, _RETRY_KIND, now), now + delay)
+        detail = {"error": f"{type(error).__name__}: {error}"[:500], "again": (now + delay).isoformat()}
+        return [Outcome("skip", "try-again", message.correlation, detail=detail)]
 
     def _of_images(
         self, message: Message, fact: ImageScanned | ReportDue | FindingsChanged | GateDue, now: datetime
@@ -85,7 +116,9 @@ class Scanner:
             case RepositoriesChanged(repositories):
                 return self._hand_on(message, repositories, now, "coverage-changed")
             case WorkloadMoved(_, repositories):
-                return [outcome for each in repositories for outcome in self._look_again(message, each, now)]
+                return self._moved(message, repositories, now)
+            case Attached(repository):
+                return self._moved(message, [repository], now) if self._hears_attached else []
             case ImageArrived(repository):
                 return self._hand_on(message, [repository], now + _SETTLE, "arrived")
             case SweepDue(repository):
@@ -146,6 +179,17 @@ class Scanner:
         return outcomes
 
     # -- one repository ----------------------------------------------------------------------------------------------
+
+    def _moved(self, message: Message, repositories: Iterable[Repository], now: datetime) -> list[Outcome]:
+        """Of many deployments of a push the first sends a message for all of them, as of many events about an image."""
+        for repository in repositories:
+            marker = f"moved {repository}"
+            if not self._ports.reports.done(marker, now):
+                until = (now + _MOVED + timedelta(minutes=1)).replace(second=0, microsecond=0)
+                detail = {"repository": str(repository), "correlation": message.correlation}
+                self._ports.postponer.postpone(message.message(SWEEP_DUE, detail, now), until)
+                self._ports.reports.once(marker, now, until)
+        return []
 
     def _look_again(self, message: Message, repository: Repository, now: datetime) -> list[Outcome]:
         """Ends what was told of images that nothing runs any more, and has a look at each that runs."""

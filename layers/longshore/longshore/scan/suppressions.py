@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 NOTICE = timedelta(days=7)
 """So long before it ends, a suppression is announced."""
+_WHOLE = re.compile(r"\d{12}/(?:\*|[a-z]{2,}(?:-[a-z]+)+-\d{1,2})/", re.ASCII)
+_SKEW = timedelta(minutes=10)
+"""By so much the clock of who attaches a statement may be ahead."""
 _EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -63,7 +67,7 @@ class Suppression:
     `justification` it says that the image is not affected; without one, that the risk is taken.
 
     `status` and `stated` are of an OpenVEX statement: one that says `affected` or `under_investigation` suppresses
-    nothing, and voids what earlier statements said.
+    nothing, and voids what earlier statements said. `attached`: whoever pushed the image says so, not the operator.
     """
 
     id: str
@@ -81,6 +85,7 @@ class Suppression:
     justification: Justification | None = None
     status: Status | None = None
     stated: datetime | None = None
+    attached: bool = False
 
     @property
     def denies(self) -> bool:
@@ -141,7 +146,7 @@ class Suppressions:
             for each in self._by_name.get(_folded(finding.vulnerability), ())
             if each.stands(now) and each.covers_image(*image) and each.covers(finding)
         ]
-        standing = [*(each for each in found if each.origin is not Origin.VEX), *_undenied(found)]
+        standing = [*(each for each in found if each.origin is not Origin.VEX), *_undenied(found, now)]
         return max(standing, key=_lasting, default=None)
 
     def split(self, assessment: Assessment, now: datetime) -> Split:
@@ -159,10 +164,16 @@ class Suppressions:
         )
 
 
-def _undenied(found: Iterable[Suppression]) -> list[Suppression]:
-    """Of OpenVEX statements the latest alone is true; of two at once the one that hides nothing."""
+def _undenied(found: Iterable[Suppression], now: datetime) -> list[Suppression]:
+    """Of OpenVEX statements the latest alone is true; of two at once the one that hides nothing.
+
+    Those of the operator count alone where there are any: nobody who pushes an image outranks them. What is attached
+    and dates from the future hides nothing, or it would be the latest for ever.
+    """
     statements = [each for each in found if each.origin is Origin.VEX]
-    latest = max(statements, key=lambda each: (_stated(each), each.denies), default=None)
+    own = [each for each in statements if not each.attached]
+    told = own or [each for each in statements if each.denies or _stated(each) <= now + _SKEW]
+    latest = max(told, key=lambda each: (_stated(each), each.denies), default=None)
     return [] if latest is None or latest.denies else [latest]
 
 
@@ -175,8 +186,9 @@ def _lasting(suppression: Suppression) -> tuple[datetime, bool, str]:
 
 
 def _is_of(glob: str, repository: Repository) -> bool:
-    """A pattern is of the repository's name, or of ``account/region/name``."""
-    return fnmatchcase(repository.name, glob) or fnmatchcase(str(repository), glob)
+    """A pattern is of the repository's name; of ``account/region/name`` only when it writes out the account."""
+    whole = _WHOLE.match(glob) is not None and fnmatchcase(str(repository), glob)
+    return whole or fnmatchcase(repository.name, glob)
 
 
 def _folded(name: str) -> str:
