@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from longshore.manifests import digest_of
 from longshore.mirror.carrier import CopyCarrier, Sent
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.manifests import Descriptor
     from longshore.mirror.leases import Held
-    from longshore.mirror.orders import Item
+    from longshore.mirror.orders import Item, TagLists
     from longshore.mirror.ports import Holdings, Registry
     from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
@@ -52,8 +52,10 @@ class EnginePlaces:
 class EngineWorld(MirrorWorld):
     """The service over the engine itself."""
 
-    def __init__(self) -> None:
-        super().__init__(web={"from": f"quay.io/{REPOSITORY}", "to": f"ecr:{REPOSITORY}", "referrers": "none"})
+    def __init__(self, **members: Any) -> None:
+        """`members` are the mirror's, in place of `referrers: none`."""
+        rest = members or {"referrers": "none"}
+        super().__init__(web={"from": f"quay.io/{REPOSITORY}", "to": f"ecr:{REPOSITORY}", **rest})
         self.inner = World(clock=self.clock)
         places = cast("Places", EnginePlaces(self.inner))
         self.engine = CopyCarrier(places, self.inner.ledger, self.clock, SMALL, leases=self.leases, per_second=1e9)
@@ -71,8 +73,11 @@ class EngineWorld(MirrorWorld):
         whole: bool,
         complete: Collection[Digest] = (),
         held: Held | None = None,
+        lists: TagLists | None = None,
     ) -> Report:
-        return self.engine.copy(mirror, downstream, items, until, whole=whole, complete=complete, held=held)
+        return self.engine.copy(
+            mirror, downstream, items, until, whole=whole, complete=complete, held=held, lists=lists
+        )
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         return self.engine.send(mirror, downstream, blobs, until)

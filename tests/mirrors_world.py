@@ -22,7 +22,7 @@ from tests.fakes import FakeClock, FakePostponer, FakePublisher, FakeSwitches
 if TYPE_CHECKING:
     from longshore.errors import LongshoreError
     from longshore.mirror.leases import Held
-    from longshore.mirror.orders import Item
+    from longshore.mirror.orders import Item, TagLists
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.outcomes import Outcome
 
@@ -122,6 +122,8 @@ class MirrorWorld:
         self.sending: dict[Digest, list[LongshoreError]] = {}
         self.pull_cost: dict[str, int] = {}
         """Manifests that are read for a tag; one, where it is not here."""
+        self.shelves: set[Digest] = set()
+        """Images whose manifests were read and kept."""
         self.stuck = False
         ports = Ports(
             self, self.memory, self.pulls, self.leases, self.jobs, self,
@@ -189,6 +191,7 @@ class MirrorWorld:
         whole: bool,
         complete: Collection[Digest] = (),
         held: Held | None = None,
+        lists: TagLists | None = None,
     ) -> Report:
         shelf = self.shelf(downstream.endpoint)
         assert shelf.exists, "the repository was not created"
@@ -226,8 +229,11 @@ class MirrorWorld:
                 there.append(blob.digest)
         return Sent(tuple(there), tuple(failed), not self.stuck)
 
-    def rate(self, mirror: Mirror) -> RateLimit | None:
+    def rate(self, mirror: Mirror, ask: Digest = "") -> RateLimit | None:
         return self.registry(mirror.upstream.host).rate
+
+    def shelved(self, mirror: Mirror, digest: Digest) -> bool:
+        return digest in self.shelves
 
     def stored(self, mirror: Mirror, downstream: Downstream, tag: str) -> Digest:
         return self.shelf(downstream.endpoint).tags.get(tag, "")

@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from longshore_cli.output import note
+import click
+
+from longshore.images import is_digest
+from longshore_cli.output import note, readable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,6 +32,11 @@ def size_text(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     raise AssertionError
+
+
+def item_text(item: Item) -> str:
+    """The tag of an image that was asked for by what the tag names; else both names."""
+    return item.tag if item.tag and is_digest(item.reference) else str(item)
 
 
 class Lines:
@@ -58,7 +66,15 @@ class Lines:
 
     def finished(self, item: Item, how: str) -> None:
         """See the protocol."""
-        self._write(f"{item}: {how}")
+        self._write(f"{item_text(item)}: {how}")
+
+    def say(self, text: str) -> None:
+        """A line of the command's answer."""
+        click.echo(text)
+
+    def note(self, text: str) -> None:
+        """A diagnostic, as `output.note`."""
+        note(text)
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +107,18 @@ class Bar:
 
     def finished(self, item: Item, how: str) -> None:
         """See the protocol."""
-        self._progress.console.print(f"{item}: {how}")
+        self.note(f"{item_text(item)}: {how}")
+
+    def say(self, text: str) -> None:
+        """As of `Lines`; on a terminal above the bar."""
+        if sys.stdout.isatty():
+            self.note(text)
+        else:
+            click.echo(text)
+
+    def note(self, text: str) -> None:
+        """As of `Lines`, above the bar."""
+        self._progress.console.print(readable(text), soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -110,4 +137,4 @@ def watcher() -> Lines | Bar:
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     columns = (BarColumn(None), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn())
-    return Bar(Progress(*columns, console=console, transient=True))
+    return Bar(Progress(*columns, console=console, transient=True, redirect_stdout=False))

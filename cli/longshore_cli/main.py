@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from longshore.errors import ConfigurationError, LongshoreError
+from longshore.mirror.errors import AddressError
 from longshore_cli.config import config
 from longshore_cli.decide import decide
 from longshore_cli.demo import demo
@@ -38,6 +39,8 @@ class _Longshore(click.Group):
             return super().invoke(ctx)
         except ConfigurationError as error:
             raise WrongError(str(error)) from error
+        except AddressError as error:
+            raise FailedError(_with_the_way_out(str(error))) from error
         except LongshoreError as error:
             raise FailedError(str(error)) from error
         except Exception as error:
@@ -45,6 +48,12 @@ class _Longshore(click.Group):
             if translated is None:
                 raise
             raise translated from error
+
+
+def _with_the_way_out(error: str) -> str:
+    from longshore_cli.registry_sides import PRIVATE, is_refused_address
+
+    return f"{error}\n{PRIVATE}" if is_refused_address(error) else error
 
 
 def _of_botocore(error: Exception) -> click.ClickException | None:

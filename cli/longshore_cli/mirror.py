@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from longshore_cli.options import network_options
 from longshore_cli.output import WrongError, json_option, note, write_json
 
 if TYPE_CHECKING:
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 
     from longshore.images import Digest, ImageReference
     from longshore.mirror.orders import Copy, Item, Referrers
+    from longshore.mirror.ports import Side
     from longshore.mirror.report import Report
     from longshore.registries.client import DistributionRegistry
+
+    Connect = Callable[[str, Side], DistributionRegistry]
 
 
 @click.group(short_help="Images from one registry to another.")
@@ -34,17 +38,19 @@ def mirror() -> None:
     show_default=True,
     help="Which signatures, SBOMs and attestations come along.",
 )
-@click.option("--insecure", is_flag=True, help="Allow HTTP, and HTTPS with any certificate.")
+@network_options
 @json_option
 @click.pass_context
 def copy(
     context: click.Context,
     source: str,
     destination: str,
+    *,
     all_tags: bool,
     platforms: tuple[str, ...],
     referrers: Referrers,
     insecure: bool,
+    private: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Copies the image SRC to DST: `registry/name[:tag][@digest]`, Docker Hub without a registry.
@@ -65,7 +71,8 @@ def copy(
         raise WrongError("--all-tags takes two repositories: leave tag and digest out")
     asked = context.get_parameter_source("referrers") is not click.core.ParameterSource.DEFAULT
     item = None if all_tags else _item(upstream, downstream)
-    report, sides = _run(upstream, downstream, item, wanted, referrers, demanded=asked, insecure=insecure)
+    connect = _connect(insecure=insecure, private=private)
+    report, sides = _run(upstream, downstream, item, wanted, referrers, connect, demanded=asked)
     _warn(report, sides)
     if as_json:
         write_json(_document(report, *sides))
@@ -100,24 +107,30 @@ def _item(source: ImageReference, destination: ImageReference) -> Item:
     return Item(reference, destination.tag or source.effective_tag)
 
 
+def _connect(*, insecure: bool, private: Sequence[str]) -> Connect:
+    from longshore_cli.registry_sides import private_hosts, registry
+
+    hosts = private_hosts(private)
+    return lambda host, side: registry(host, side, insecure=insecure, private=hosts)
+
+
 def _run(
     source: ImageReference,
     destination: ImageReference,
     item: Item | None,
     platforms: frozenset[str],
     referrers: Referrers,
+    connect: Connect,
     *,
     demanded: bool,
-    insecure: bool,
 ) -> tuple[Report, tuple[DistributionRegistry, DistributionRegistry]]:
     """All tags without an `item`."""
     from longshore.mirror.copier import all_tags
     from longshore.mirror.orders import Copy
     from longshore_cli.copy_progress import watcher
-    from longshore_cli.registry_sides import registry
 
-    upstream = registry(source.endpoint.host, "source", insecure=insecure)
-    downstream = registry(destination.endpoint.host, "destination", insecure=insecure)
+    upstream = connect(source.endpoint.host, "source")
+    downstream = connect(destination.endpoint.host, "destination")
     try:
         names = source.endpoint.name, destination.endpoint.name
         complete = _complete(downstream.host, destination.endpoint.name, platforms)
@@ -169,10 +182,14 @@ _ECR_PUTS = 10.0
 
 
 def _warn(report: Report, sides: Sequence[DistributionRegistry]) -> None:
+    from longshore_cli.registry_sides import PRIVATE, is_refused_address
+
     for failure in report.failures:
         note(f"Error: {failure}")
+    if any(is_refused_address(str(failure.error)) for failure in report.failures):
+        note(PRIVATE)
     for layer in report.foreign:
-        note(f"Left where it is: foreign layer {layer.digest} {' '.join(layer.urls)}".rstrip())
+        note(" ".join(f"Left where it is: foreign layer {layer.digest} {' '.join(layer.urls)}".split()))
     for text in report.notes:
         note(f"Left out: {text}")
     for side in sides:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from longshore.mirror.stores import Lease
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Endpoint
+    from longshore.manifests import Manifest
     from longshore.mirror.budget import Promise
     from longshore.mirror.plan import Known, Sighting
     from longshore.mirror.ports import RateLimit, Upload
@@ -146,6 +147,21 @@ class MemoryJobs:
     def end(self, job: str) -> None:
         """See the port."""
         self.jobs.pop(job, None)
+
+
+class MemoryManifests:
+    """`Manifests` in a dictionary, by digest: a manifest is the same wherever it is."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Digest, Manifest] = {}
+
+    def load(self, upstream: Endpoint, digest: Digest) -> Manifest | None:
+        """See the port."""
+        return self._kept.get(digest)
+
+    def keep(self, upstream: Endpoint, manifests: Iterable[Manifest]) -> None:
+        """See the port."""
+        self._kept.update((manifest.digest, manifest) for manifest in manifests)
 
 
 class MemoryUploads:

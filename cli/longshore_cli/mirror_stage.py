@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from longshore.addresses import Reach
 from longshore.aws.clock import SystemClock
+from longshore.aws.mirror_manifests import LedgerManifests
 from longshore.aws.mirrors import LedgerJobs, LedgerLeases, LedgerMemory, LedgerPulls
 from longshore.aws.places import AwsPlaces, Credential
 from longshore.aws.secrets import SecretStore
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
-from longshore.errors import ConfigurationError
+from longshore.errors import ConfigurationError, TransientError
 from longshore.mirror.carrier import CopyCarrier
 from longshore.mirror.messages import Message, MirrorDue, message
 from longshore.mirror.reading import Home, read_mirrors
 from longshore.mirror.service import Mirrorer, Ports
 from longshore.mirror.survey import Survey, Surveyor, whose
 from longshore.registries.auth import Login
-from longshore.registries.connect import Network, connect
 from longshore_cli.config import DEFAULT
-from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryMirrors, MemoryPulls
-from longshore_cli.output import WrongError
-from longshore_cli.registry_logins import logins_for
-from longshore_cli.registry_sides import LONGEST_WAIT, registry
+from longshore_cli.mirror_file import MirrorFile
+from longshore_cli.mirror_memory import MemoryJobs, MemoryLeases, MemoryManifests, MemoryMirrors, MemoryPulls
+from longshore_cli.output import FailedError, WrongError, note
+from longshore_cli.registry_sides import registry
 from longshore_cli.stack_bus import StackBus
 from longshore_cli.upload_files import UploadFiles
 
 if TYPE_CHECKING:
     from longshore.events import Announcement
     from longshore.mirror.ports import Registry, Side
-    from longshore.mirror.rules import Mirror
+    from longshore.mirror.report import Progress, Report
+    from longshore.mirror.rules import Downstream, Mirror
+    from longshore.mirror.stores import Manifests, Memory
     from longshore.outcomes import Outcome
     from longshore.ports import Publisher
     from longshore_cli.account import Stack
+    from longshore_cli.copy_progress import Bar, Lines
 
 _PER_SECOND = 10.0
 """What ECR takes of an account."""
@@ -87,16 +90,26 @@ def uses_aws(mirrors: Mapping[str, Mirror]) -> bool:
 class Stage:
     """The registries as the user reaches them, and the stack's ledger where it can be seen."""
 
-    def __init__(self, mirrors: Mapping[str, Mirror], stack: Stack | None, place: Home, *, insecure: bool) -> None:
+    def __init__(
+        self,
+        mirrors: Mapping[str, Mirror],
+        stack: Stack | None,
+        place: Home,
+        *,
+        insecure: bool,
+        private: Collection[str] = (),
+    ) -> None:
         self.mirrors = mirrors
         self.clock = SystemClock()
         self._insecure = insecure
+        self._private = private
         self._session = boto3.session.Session()
         self._secrets = SecretStore(self._client, self.clock)
         self._connected: list[Registry] = []
         self.places = AwsPlaces(self._client, self._secrets.get, self._connect, self._secrets.forget)
         self._table = Table(self._client("dynamodb", place.region), stack.ledger) if stack else None
         self._place = (place.account, place.region)
+        self._manifests = MemoryManifests()
         self._publisher: Publisher = _Nobody()
         if stack is not None and stack.bus:
             self._publisher = StackBus(lambda: self._client("events", place.region), stack.bus, self.clock)
@@ -106,10 +119,8 @@ class Stage:
 
     def _connect(self, host: str, side: Side, login: Callable[[], Credential] | None) -> Registry:
         """What `docker login` knows goes first, then what the mirror says."""
-        made = registry(host, side, insecure=self._insecure)
-        if login is not None and logins_for(host) is None:
-            network = Network.of(self.clock, reach=Reach(private=frozenset({host})), longest_wait=LONGEST_WAIT)
-            made = connect(host, side, network, lambda: login_of(login()))
+        told = (lambda: login_of(login())) if login is not None else None
+        made = registry(host, side, insecure=self._insecure, private=self._private, login=told)
         self._connected.append(made)
         return made
 
@@ -124,7 +135,8 @@ class Stage:
 
     def survey(self, mirror: Mirror) -> Survey:
         """What a mirror would do; nothing is written anywhere."""
-        memory, pulls = MemoryMirrors(), MemoryPulls()
+        memory: MemoryMirrors = MirrorFile.of(mirror) if self._table is None else MemoryMirrors()
+        pulls = MemoryPulls()
         if self._table is not None:
             ledger = LedgerMemory(self._table, self.clock, *self._place)
             for endpoint, tags in ledger.known(mirror.name).items():
@@ -132,21 +144,34 @@ class Stage:
                     memory.remember(mirror.name, endpoint, known)
             memory.sight(mirror.name, ledger.sightings(mirror.name))
             memory.arrive(mirror.name, ledger.arrivals(mirror.name))
-            pulls.budgets[whose(mirror)] = LedgerPulls(self._table, *self._place).budget(whose(mirror))
+            whom = whose(mirror, None)
+            pulls.budgets[whom] = LedgerPulls(self._table, *self._place).budget(whom)
         return Surveyor(self.places, memory, pulls, self.clock).look(mirror)
 
-    def run(self, mirror: Mirror) -> Iterator[Outcome]:
-        """Does what is due now, as the function would, and answers what came of it; what waits is left to later."""
-        queue = _Queue(self.clock.now)
-        queue.postpone(message(MirrorDue(mirror.name), "command", self.clock.now()), self.clock.now())
-        service = Mirrorer(self._ports(queue), {mirror.name: mirror}, "")
-        while (body := queue.receive()) is not None:
-            yield from service.handle(Message.parse(body), self.clock.now() + _LONG)
+    def run(self, mirror: Mirror, progress: Lines | Bar) -> Iterator[Outcome]:
+        """Does what is due now, as the function would, and answers what came of it; what waits is left to later.
 
-    def _ports(self, queue: _Queue) -> Ports:
+        Raises FailedError while everything is paused.
+        """
+        queue, memory = _Queue(self.clock.now), MirrorFile.of(mirror)
+        queue.postpone(message(MirrorDue(mirror.name), "command", self.clock.now()), self.clock.now())
+        ports = self._ports(queue, memory, progress, progress.note)
+        if (why := ports.switches.paused()) is not None:
+            raise FailedError(f"Longshore is paused ({why}): nothing was copied")
+        service = Mirrorer(ports, {mirror.name: mirror}, "", forgets=True)
+        try:
+            while (body := queue.receive()) is not None:
+                yield from service.handle(Message.parse(body), self.clock.now() + _LONG)
+        finally:
+            if ports.memory is memory:
+                memory.save()
+
+    def _ports(self, queue: _Queue, memory: Memory, progress: Progress, tell: Callable[[str], None] = note) -> Ports:
+        """With the stack's ledger where there is one, else with `memory`."""
         others: dict[str, Any] = {"places": self.places, "postponer": queue, "publisher": self._publisher}
+        manifests: Manifests = self._manifests
         stores: dict[str, Any] = {
-            "memory": MemoryMirrors(),
+            "memory": memory,
             "pulls": MemoryPulls(),
             "leases": MemoryLeases(),
             "jobs": MemoryJobs(),
@@ -161,10 +186,34 @@ class Stage:
                 "jobs": LedgerJobs(table, *place),
                 "switches": LedgerSwitches(table, *place),
             }
-        others["carrier"] = CopyCarrier(
-            self.places, UploadFiles.default(), self.clock, leases=stores["leases"], per_second=_PER_SECOND, whole=True
+            manifests = LedgerManifests(table, self.clock, *place)
+        others["carrier"] = _Carrier(
+            self.places,
+            UploadFiles.default(),
+            self.clock,
+            leases=stores["leases"],
+            manifests=manifests,
+            per_second=_PER_SECOND,
+            whole=True,
+            progress=progress,
+            tell=tell,
         )
         return Ports(clock=self.clock, **others, **stores)
+
+
+@dataclass
+class _Carrier(CopyCarrier):
+    """Tells what may pass: the function tries it again, and says why when that did not help."""
+
+    tell: Callable[[str], None] = note
+
+    def copy(self, mirror: Mirror, downstream: Downstream, *order: Any, **terms: Any) -> Report:
+        """See the port."""
+        report = super().copy(mirror, downstream, *order, **terms)
+        for failure in report.failures:
+            if isinstance(failure.error, TransientError):
+                self.tell(f"{mirror.name}: {failure.item.tag or failure.item.reference}: {failure.error}")
+        return report
 
 
 def login_of(credential: Credential) -> Login:

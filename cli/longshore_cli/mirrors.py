@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from longshore_cli.options import stack_options
+from longshore_cli.options import network_options, stack_options
 from longshore_cli.output import FailedError, WrongError, columns, json_option, note, write_json
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.mirror.survey import Survey
     from longshore.outcomes import Outcome
+    from longshore_cli.copy_progress import Bar, Lines
     from longshore_cli.mirror_stage import Stage
 
 _SHOWN = 40
@@ -28,7 +30,7 @@ _QUIET = ("not-chosen", "excluded", "prerelease", "variant", "older", "artifact"
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 @stack_options
 @click.option("--sizes/--no-sizes", default=None, help="Read manifests for bytes and requests; a pull for each.")
-@click.option("--insecure", is_flag=True, help="Allow HTTP, and HTTPS with any certificate.")
+@network_options
 @json_option
 @click.pass_context
 def plan(
@@ -38,6 +40,7 @@ def plan(
     config_file: Path | None,
     sizes: bool | None,
     insecure: bool,
+    private: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """What would the mirrors, all or those NAMEd, copy and delete now? Nothing is changed.
@@ -45,7 +48,7 @@ def plan(
     Bytes and requests are told unless upstream counts pulls, where they cost some: ask for them with --sizes. Exit 1
     when a downstream could not be listed.
     """
-    stage = _stage(names, stack_name, config_file, insecure=insecure)
+    stage = _stage(names, stack_name, config_file, insecure=insecure, private=private)
     try:
         found = [_described(stage, mirror, sizes) for mirror in stage.mirrors.values()]
     finally:
@@ -63,8 +66,11 @@ def plan(
         context.exit(1)
 
 
-def _stage(names: Sequence[str], stack_name: str, config_file: Path | None, *, insecure: bool) -> Stage:
+def _stage(
+    names: Sequence[str], stack_name: str, config_file: Path | None, *, insecure: bool, private: Sequence[str]
+) -> Stage:
     from longshore_cli.mirror_stage import Stage, mirrors_of, uses_aws
+    from longshore_cli.registry_sides import private_hosts
 
     mirrors, home = mirrors_of(config_file, names)
     stack = None
@@ -75,7 +81,7 @@ def _stage(names: Sequence[str], stack_name: str, config_file: Path | None, *, i
         stack = account.stack(stack_name)
         if home.account == "0" * 12 and stack is not None:
             home = type(home)(account.id, account.region)
-    return Stage(mirrors, stack, home, insecure=insecure)
+    return Stage(mirrors, stack, home, insecure=insecure, private=private_hosts(private))
 
 
 def _described(stage: Stage, mirror: Mirror, sizes: bool | None) -> dict[str, Any]:
@@ -142,7 +148,7 @@ def _why(step: dict[str, Any]) -> str:
 @click.command(short_help="Does what the mirrors of longshore.yaml have due.")
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 @stack_options
-@click.option("--insecure", is_flag=True, help="Allow HTTP, and HTTPS with any certificate.")
+@network_options
 @json_option
 @click.pass_context
 def run(
@@ -151,40 +157,66 @@ def run(
     stack_name: str,
     config_file: Path | None,
     insecure: bool,
+    private: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Copies, and deletes where prune asks for it, what the mirrors, all or those NAMEd, have due now.
 
     With a stack its ledger is used, so that the function knows what was done here, and its bus is told, so that what
-    runs on ECR Public follows. What must wait, for pulls or for
-    min_age, is left. Exit 1 when anything failed.
+    runs on ECR Public follows; without one a file in your state directory keeps what was copied. What must wait, for
+    pulls or for min_age, is left. Exit 1 when anything failed, or is left for another reason: somebody else is at it.
     """
-    stage = _stage(names, stack_name, config_file, insecure=insecure)
+    from longshore_cli.copy_progress import watcher
+    from longshore_cli.registry_sides import PRIVATE, is_refused_address
+
+    stage = _stage(names, stack_name, config_file, insecure=insecure, private=private)
     results = []
     try:
-        for mirror in stage.mirrors.values():
-            outcomes = list(_told(stage.run(mirror), quiet=as_json))
-            results.append(_result(mirror, outcomes))
+        with watcher() as progress:
+            for mirror in stage.mirrors.values():
+                outcomes = list(_told(stage.run(mirror, progress), progress, quiet=as_json))
+                results.append(_result(mirror, outcomes))
     finally:
         stage.close()
     if as_json:
         write_json({"mirrors": results})
-    if any(result["failed"] for result in results):
+    if any(is_refused_address(failure["why"]) for result in results for failure in result["failed"]):
+        note(PRIVATE)
+    if any(result["failed"] or _is_unfinished(result["left"]) for result in results):
         context.exit(1)
 
 
-def _told(outcomes: Iterable[Outcome], *, quiet: bool) -> Iterable[Outcome]:
+def _told(outcomes: Iterable[Outcome], progress: Lines | Bar, *, quiet: bool) -> Iterable[Outcome]:
     """Lines as things happen."""
     for outcome in outcomes:
         detail = outcome.detail
         if not quiet:
             if outcome.metric == "ImageMirrored":
-                click.echo(f"{detail['mirror']}: {detail['downstream']}:{detail['tag']} [{outcome.reason}]")
-            elif outcome.verdict == "wait":
-                note(f"{detail['mirror']}: {detail['tags']} wait until {detail['until']} [{outcome.reason}]")
+                progress.say(f"{detail['mirror']}: {detail['downstream']}:{detail['tag']} [{outcome.reason}]")
+            elif _is_left(outcome):
+                progress.note(f"{detail['mirror']}: {_left(outcome)} [{outcome.reason}]")
             elif "why" in detail:
-                note(f"{detail['mirror']}: {detail['tag'] or detail['upstream']}: {detail['why']} [{outcome.reason}]")
+                what = detail["tag"] or detail["upstream"]
+                progress.note(f"{detail['mirror']}: {what}: {detail['why']} [{outcome.reason}]")
         yield outcome
+
+
+def _is_left(outcome: Outcome) -> bool:
+    """Whether work waits for longer than the command does."""
+    return outcome.verdict == "wait" and datetime.fromisoformat(outcome.detail["until"]) > datetime.now(UTC)
+
+
+def _left(outcome: Outcome) -> str:
+    tags = outcome.detail["tags"]
+    what = f"{tags} tags are" if tags else "the mirror is"
+    if outcome.reason == "busy":
+        return f"{what} left to somebody else who is at it, or was killed in the last minutes: run it again later"
+    return f"{what} left: run it again after {outcome.detail['until']}"
+
+
+def _is_unfinished(left: Sequence[dict[str, Any]]) -> bool:
+    """Whether anything is left that was to be done now: what waits for pulls was not."""
+    return any(each["reason"] != "budget" for each in left)
 
 
 def _result(mirror: Mirror, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -200,6 +232,9 @@ def _result(mirror: Mirror, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "deleted": report.get("deleted", []),
         "copied": [{"downstream": o.detail["downstream"], "tag": o.detail["tag"]} for o in copied],
         "failed": [{"tag": o.detail["tag"], "error": o.detail["error"], "why": o.detail["why"]} for o in failed],
+        "left": [
+            {"reason": o.reason, "until": o.detail["until"], "tags": o.detail["tags"]} for o in outcomes if _is_left(o)
+        ],
         "held": [{"tag": o.detail["tag"], "reason": o.reason} for o in held],
     }
 
@@ -213,7 +248,8 @@ def import_(file: Path, prefix: str | None) -> None:
     skopeo's file names no destination, so --to is needed; with regsync's it replaces the registry of each target. What
     cannot be taken over is told on standard error; exit 1 when nothing can.
     """
-    from longshore_cli.mirror_import import UnreadableError, imported
+    from longshore_cli.import_found import UnreadableError
+    from longshore_cli.mirror_import import imported
 
     try:
         text, left = imported(file.read_bytes(), prefix)

@@ -15,13 +15,24 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class FailedError(click.ClickException):
+def readable(text: str) -> str:
+    """Text whose parts may be somebody else's, without what would drive a terminal; line breaks stay."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+
+
+class _ToldError(click.ClickException):
+    def format_message(self) -> str:
+        """See click."""
+        return readable(self.message)
+
+
+class FailedError(_ToldError):
     """The command could not do what it was asked for: exit 1."""
 
     exit_code = 1
 
 
-class WrongError(click.ClickException):
+class WrongError(_ToldError):
     """The usage, the configuration or the environment is wrong: exit 2."""
 
     exit_code = 2
@@ -39,7 +50,7 @@ def write_json(document: Mapping[str, Any]) -> None:
 
 def note(text: str) -> None:
     """A diagnostic: something worth knowing that is no part of the answer."""
-    click.echo(text, err=True)
+    click.echo(readable(text), err=True)
 
 
 def meaning(code: str) -> str:

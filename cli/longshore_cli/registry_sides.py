@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import socket
 import ssl
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,27 +19,57 @@ from longshore_cli.registry_logins import logins_for
 
 if TYPE_CHECKING:
     from longshore.mirror.ports import Side
+    from longshore.registries.auth import Logins
     from longshore.registries.client import DistributionRegistry
 
 LONGEST_WAIT: Final = 60.0
 """Seconds that a person at a terminal waits for a registry that asks to be left alone."""
 _PROBE_SECONDS: Final = 5.0
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
 
-def registry(host: str, side: Side, *, insecure: bool) -> DistributionRegistry:
+PRIVATE: Final = (
+    "If that host is in your own network, where the registry keeps its token server or its layers, allow it: "
+    "--private HOST or HOST:PORT, with --insecure for one without TLS."
+)
+"""What to do about an address that is refused."""
+
+
+def registry(
+    host: str,
+    side: Side,
+    *,
+    insecure: bool,
+    private: Collection[str] = (),
+    login: Logins | None = None,
+) -> DistributionRegistry:
     """The registry at a host that the user named, which is why it may be in a private network.
 
     This machine's registries, and all others with `insecure`, are asked whether they speak TLS, and spoken to without
-    it when they do not; with `insecure` any certificate will do.
+    it when they do not; with `insecure` any certificate will do. `private` are further hosts that the user named,
+    where the registry may send for tokens and layers. What `docker login` knows goes before `login`.
     """
-    network = Network.of(SystemClock(), reach=Reach(private=frozenset({host})), longest_wait=LONGEST_WAIT)
-    if insecure or _is_this_machine(host):
-        if not _speaks_tls(host):
-            reach = Reach(private=frozenset({host}), plain=frozenset({host}), loopback=_is_this_machine(host))
-            network = replace(network, reach=reach)
-        elif insecure:
-            network = replace(network, tls=_trusting())
-    return connect(host, side, network, logins_for(host))
+    named = frozenset({host, *private})
+    is_plain = (insecure or _is_this_machine(host)) and not _speaks_tls(host)
+    plain = (frozenset(private) - {host} if insecure else frozenset()) | ({host} if is_plain else frozenset())
+    reach = Reach(private=named, plain=plain, loopback=is_plain and _is_this_machine(host))
+    network = Network.of(SystemClock(), reach=reach, longest_wait=LONGEST_WAIT)
+    if insecure:
+        network = replace(network, tls=_trusting())
+    return connect(host, side, network, logins_for(host) or login)
+
+
+def private_hosts(names: Sequence[str]) -> frozenset[str]:
+    """Hosts as a user writes them. Raises ConfigurationError for what is none."""
+    for name in names:
+        if _HOST.fullmatch(name) is None:
+            raise ConfigurationError("--private", f"{name[:100]!r} is no host", "write gitlab.example.com or host:5000")
+    return frozenset(name.lower() for name in names)
+
+
+def is_refused_address(error: str) -> bool:
+    """Whether an AddressError says of a host what `--private` can change: never so of a metadata service."""
+    return ": only https" in error or ": not a public address" in error
 
 
 def _is_this_machine(host: str) -> bool:

@@ -234,6 +234,7 @@ class TestLies:
         with pytest.raises(PutOffError) as caught:
             plain.client().manifest(REPOSITORY, "1.0")
         assert caught.value.retry_after == 120
+        assert f"not before {caught.value.until:%Y-%m-%d %H:%M:%S} UTC" in str(caught.value)
         assert plain.waits == []
 
 

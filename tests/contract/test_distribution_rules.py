@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -192,6 +193,20 @@ class TestPush:
             made.registry.script = Script(Rule("PUT manifest", Instead(Reply(status, b"")), path="?tag="))
             made.client("destination").put_manifest(REPOSITORY, manifest, tags)
             assert set(made.store.tags(REPOSITORY)) >= set(tags)
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 405])
+    def test_24_tags_go_one_by_one_where_no_query_is_allowed(self, status: int) -> None:
+        tags = [f"1.{minor}" for minor in range(3)]
+        body = json.dumps({"errors": [{"code": "UNSUPPORTED", "message": "no query here"}]}).encode()
+        with stage(replace(SPEC_MANNERS, tag_parameters=10)) as made:
+            manifest = made.push(IMAGE)
+            made.registry.script = Script(Rule("PUT manifest", Instead(Reply(status, body)), None, path="?tag="))
+            client = made.client("destination")
+            client.put_manifest(REPOSITORY, manifest, tags)
+            assert set(made.store.tags(REPOSITORY)) >= set(tags)
+            made.registry.tally.requests.clear()
+            client.put_manifest(REPOSITORY, manifest, tags)
+            assert made.registry.tally.requests["PUT manifest"] == 3  # it is remembered
 
     @pytest.mark.parametrize(
         "message",

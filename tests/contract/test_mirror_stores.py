@@ -67,7 +67,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
         )
 
 
-FULL = Known("v1", ONE, TWO, "linux/arm64|all", "abc", 7, START, START - MINUTE, ONE, "kept x")
+FULL = Known("v1", ONE, TWO, "linux/arm64|all", "abc", 7, START, START - MINUTE, ONE, "kept x", START)
 
 
 def test_what_was_copied_is_remembered_by_downstream_and_whole(stores: Stores) -> None:
@@ -198,6 +198,16 @@ def test_the_last_blob_of_a_job_is_known_however_often_it_arrives(stores: Stores
     assert stores.jobs.arrived("job", [TWO]) == 0
     stores.jobs.end("job")
     assert stores.jobs.arrived("job", [TWO]) is None
+
+
+def test_a_job_has_any_number_of_blobs(stores: Stores) -> None:
+    blobs = [f"sha512:{number:0128x}" for number in range(6_000)]
+    stores.jobs.begin("job", blobs, START)
+    assert stores.jobs.arrived("job", [*blobs[:2_499], *blobs[2_600:]]) == 101
+    assert stores.jobs.arrived("job", blobs[2_500:2_600]) == 1
+    assert stores.jobs.arrived("job", [blobs[2_499]]) == 0
+    stores.jobs.end("job")
+    assert stores.jobs.arrived("job", blobs) is None
 
 
 def test_an_upload_rests(stores: Stores) -> None:

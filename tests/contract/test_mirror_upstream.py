@@ -105,7 +105,8 @@ def test_a_look_without_a_head_has_no_news_of_pulls() -> None:
         known = Known("v1", manifest.digest, manifest.digest, rules.terms)
         memory.remember(rules.name, rules.downstreams[0].endpoint, known)
         up.clock.advance(3600)
-        pulls.settle(whose(rules), "", RateLimit(100, 10, 21_600), up.clock.now())  # another invocation's
+        whom = whose(rules, places.up.rate)
+        pulls.settle(whom, "", RateLimit(100, 10, 21_600), up.clock.now())  # another invocation's
         up.clock.advance(3600)
         assert surveyor.look(rules).budget.remaining == 10
 

@@ -203,8 +203,7 @@ def test_what_is_mirrored_by_hand_is_followed_as_well(
     stage.service("web", f"{PUBLIC}:1", "profile:quick")
     second = stage.place("1", single("two"))
 
-    for name in ("registry", "connect"):
-        monkeypatch.setattr(mirror_stage, name, stage.led)
+    monkeypatch.setattr(mirror_stage, "registry", stage.led)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     arguments = ["mirror", "run", "public", "--config", str(tmp_path / "longshore.yaml")]
     result = CliRunner(env={"XDG_STATE_HOME": str(tmp_path)}).invoke(main, arguments, catch_exceptions=False)

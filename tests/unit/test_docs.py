@@ -204,7 +204,7 @@ def written() -> list[dict[str, Any]]:
 def _write_mirrors(table: Table) -> None:
     place, endpoint = ("123456789012", "eu-west-1"), Endpoint("public.ecr.aws", "a1/web")
     memory = LedgerMemory(table, _Clock(), *place)
-    memory.remember("web", endpoint, Known("v1", A, B, "|all", "x", 2, NOW, NOW, A, "told"))
+    memory.remember("web", endpoint, Known("v1", A, B, "|all", "x", 2, NOW, NOW, A, "told", NOW))
     memory.sight("web", {"v1": Sighting(A, NOW)})
     memory.arrive("web", {"v1": NOW})
     pulls = LedgerPulls(table, *place)

@@ -21,7 +21,7 @@ def mirror_problems(document: Document) -> list[Problem]:
     if not raw or find_spec("longshore") is None:
         return []
     try:
-        import_module("longshore.mirror.reading").read_mirrors(raw)
+        import_module("longshore.mirror.reading").check_mirrors(raw)
     except import_module("longshore.errors").ConfigurationError as error:
         path = _path(error.key, raw)
         return [Problem(*document.place(path), dotted(path), error.problem, error.fix)]

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from longshore.errors import PermanentError, UnsupportedError
 from longshore.images import MANIFESTS, Digest, is_index, platform_name
+from longshore.texts import printable
 
 ARTIFACT_MANIFEST: Final = "application/vnd.oci.artifact.manifest.v1+json"
 """Was in the drafts of OCI 1.1 only, and is still found; it lists `blobs` and has no config."""
@@ -168,7 +169,7 @@ class Manifest:
             kind = _kind(document, (served_as or "").partition(";")[0].strip().lower())
             actual = digest_of(content, digest or "sha256:") if digest is None or is_digest(digest) else ""
             if digest is not None and actual != digest:
-                raise ManifestError(f"the content is {actual or 'of an unknown algorithm'}, not {digest[:200]}")
+                raise ManifestError(f"the content is {actual or 'of an unknown algorithm'}, not {printable(digest)}")
             manifest = cls._of(kind, content, actual, document)
         if manifest.weight > _MAX_WEIGHT:
             raise ManifestError(f"it takes {manifest.weight} bytes of memory, where {_MAX_WEIGHT} are plenty")
@@ -262,10 +263,10 @@ def _kind(document: Mapping[str, Any], served: str) -> str:
     if _SCHEMA_1.fullmatch(served) or document.get("schemaVersion") == 1:
         raise UnsupportedError("a schema 1 manifest cannot be copied byte for byte; push the image with a newer client")
     if served not in _VAGUE and declared is not None and served != declared.lower():
-        raise ManifestError(f"served as {served[:200]}, but its mediaType is {declared[:200]}")
+        raise ManifestError(f"served as {printable(served)}, but its mediaType is {declared[:200]}")
     kind = str(declared or (served if served not in _VAGUE else _guess(document)))
     if kind not in MANIFESTS and kind != ARTIFACT_MANIFEST:
-        raise UnsupportedError(f"{kind[:200]} is no type of manifest that Longshore knows")
+        raise UnsupportedError(f"{printable(kind)} is no type of manifest that Longshore knows")
     _refuse_ambiguity(document, kind)
     return kind
 

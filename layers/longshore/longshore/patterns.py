@@ -134,7 +134,7 @@ def compile_pattern(text: str, search: bool = False) -> Pattern:
     if tree.state.flags & ~re.UNICODE:
         raise PatternError("has flags; write both cases instead, as in [Aa]")
     if not search and not _anchored(list(tree)):
-        raise PatternError("is not anchored; begin it with ^ and end it with $, or set search: true")
+        raise PatternError("is not anchored; begin it with ^ and end it with $")
     compiler = _Compiler(tree.state.groupdict.get("key"))
     compiler.sequence(tree, within_repeat=False)
     compiler.emit(_Op.MATCH)

@@ -243,6 +243,9 @@ def test_the_bar_counts_what_was_there_as_done() -> None:
         bar.placed(blobs[1], "sent")
         bar.placed(blobs[0], "mounted")
         bar.finished(Item("1.0", "2.0"), "copied")
+        bar.note("\x1b[2Jnoted " + "x" * 90)
     (task,) = progress.tasks
     assert (task.completed, task.total) == (1_500, 1_500)
     assert "1.0 as 2.0: copied" in out.getvalue()
+    assert "\x1b[2J" not in out.getvalue(), "somebody else's text drives no terminal"
+    assert "[2Jnoted " + "x" * 90 in out.getvalue(), "a line is as long as it is"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from longshore.aws.mirrors import LedgerLeases
+from longshore.aws.mirror_manifests import LedgerManifests
+from longshore.aws.mirrors import LedgerLeases, LedgerMemory
 from longshore.mirror.reading import Home
+from longshore.mirror.report import Silence
 from longshore_cli.account import Stack
-from longshore_cli.mirror_memory import MemoryLeases
+from longshore_cli.mirror_memory import MemoryLeases, MemoryManifests, MemoryMirrors
 from longshore_cli.mirror_stage import Stage, _Queue
 
 if TYPE_CHECKING:
@@ -21,16 +23,22 @@ HOME = Home("123456789012", "eu-west-1")
 
 
 def ports(stack: Stack | None) -> Ports:
-    return Stage({}, stack, HOME, insecure=False)._ports(_Queue(lambda: datetime.now(UTC)))
+    queue = _Queue(lambda: datetime.now(UTC))
+    return Stage({}, stack, HOME, insecure=False)._ports(queue, MemoryMirrors(), Silence())
 
 
 @pytest.mark.parametrize(
-    ("stack", "kind"), [(None, MemoryLeases), (Stack("longshore", "ledger", (), "auto"), LedgerLeases)]
+    ("stack", "kinds"),
+    [
+        (None, (MemoryLeases, MemoryManifests, MemoryMirrors)),
+        (Stack("longshore", "ledger", (), "auto"), (LedgerLeases, LedgerManifests, LedgerMemory)),
+    ],
 )
-def test_blobs_are_leased_where_copies_are(stack: Stack | None, kind: type) -> None:
+def test_what_a_run_goes_by(stack: Stack | None, kinds: tuple[type, type, type]) -> None:
     found = ports(stack)
-    assert isinstance(found.leases, kind)
-    assert cast("CopyCarrier", found.carrier).leases is found.leases
+    carrier = cast("CopyCarrier", found.carrier)
+    assert carrier.leases is found.leases, "blobs are leased where copies are"
+    assert (type(found.leases), type(carrier.manifests), type(found.memory)) == kinds
 
 
 def test_what_is_for_later_is_left() -> None:

@@ -36,7 +36,7 @@ mirrors:
       by: time
       min_age: 3d
       immutable: "1.*.*"
-    platforms: [linux/amd64, linux/arm64]
+    platforms: [linux/arm64]
     referrers: signatures
     every: 6h
     on_move: keep
@@ -77,7 +77,7 @@ def test_a_good_configuration_is_good_and_is_read_whole(tmp_path: Path) -> None:
     assert (tags.min_age, tags.variants, tags.prerelease) == (timedelta(days=3), ("", "alpine"), True)
     assert (len(tags.include), len(tags.regex), len(tags.exclude), len(tags.immutable)) == (2, 1, 2, 1)
     assert (nginx.every, nginx.on_move, nginx.keep_pulls) == (timedelta(hours=6), OnMove.KEEP, 0)
-    assert (nginx.platforms, nginx.referrers) == (("linux/amd64", "linux/arm64"), "signatures")
+    assert (nginx.platforms, nginx.referrers) == (("linux/arm64",), "signatures")
     assert (nginx.template.mutable_tags, nginx.template.scan_on_push) == (("stable*",), False)
     assert '"countNumber": 5' in nginx.template.lifecycle
     assert nginx.catalog is not None
@@ -124,6 +124,14 @@ WRONG = [
     (mirror("tags: {newest: 3}"), "mirrors.web.tags.newest", "unknown key"),
     (mirror("every: 60"), "mirrors.web.every", "less than 3600"),
     (mirror("every: 5m"), "mirrors.web.every", "at least 3600"),
+    (mirror(to='{repository: "quay.io/a/b", secret: hunter2}'), "mirrors.web.to.secret", "never the secret itself"),
+    (mirror(to='{secret: "quay.io/a/b"}'), "mirrors.web.to", "the key repository is missing"),
+    (mirror("platforms: [linux/amd64, linux/arm64]"), "mirrors.web.platforms", "to is in ECR"),
+    (
+        mirror("platforms: [linux/amd64, linux/arm64]", to="[quay.io/a/b, ecr:a]"),
+        "mirrors.web.platforms",
+        "to[1] is in ECR",
+    ),
     (mirror("platforms: [amd64]"), "mirrors.web.platforms[0]", "linux/arm64"),
     (mirror("referrers: some"), "mirrors.web.referrers", "all, signatures, none"),
     (mirror("catalog: {description: x}"), "mirrors.web.catalog", "public.ecr.aws"),
@@ -132,6 +140,16 @@ WRONG = [
     (mirror("prune: {after: 1d}|tags: {include: [latest]}"), "mirrors.web.prune", "all of upstream's tags"),
     (mirror("repository: {mutable_tags: [a*]}"), "mirrors.web.repository.mutable_tags", "IMMUTABLE_WITH_EXCLUSION"),
     (mirror("repository: {immutability: IMMUTABLE_WITH_EXCLUSION}"), "mirrors.web.repository", "write both"),
+    (
+        mirror("repository: {create: true, kms_key: alias/aws/ecr}", to="public.ecr.aws/a1/nginx"),
+        "mirrors.web.repository.kms_key",
+        "private ECR in to only",
+    ),
+    (
+        mirror("repository: {immutability: IMMUTABLE}", to="quay.io/a/b"),
+        "mirrors.web.repository.immutability",
+        "private ECR in to only",
+    ),
     (mirror("repository: {kms_key: mine}"), "mirrors.web.repository.kms_key", "ARN of a KMS key"),
     (mirror("repository: {lifecycle: {rules: []}}"), "mirrors.web.repository.lifecycle", "no lifecycle policy"),
     (mirror() + "  other: {from: httpd, to: ecr:nginx}\n", "mirrors.other.to", "mirrors.web writes to"),
@@ -145,6 +163,26 @@ WRONG = [
 def test_each_mistake_is_found_at_its_key(tmp_path: Path, text: str, key: str, says: str) -> None:
     found = problems(tmp_path, text)
     assert any(f" {key}" in each and says in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        mirror(to=f'{{repository: "quay.io/a/b", secret: "{SECRET}"}}'),
+        mirror("platforms: [linux/amd64, linux/arm64]", to="quay.io/a/b"),
+        mirror("platforms: [linux/arm64, linux/arm64/v8]"),
+        mirror("repository: {create: false, tags: {a: b}}", to="public.ecr.aws/a1/nginx"),
+        mirror("repository: {immutability: IMMUTABLE}", to="[public.ecr.aws/a1/nginx, ecr:nginx]"),
+    ],
+)
+def test_what_may_be_written(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text) == []
+
+
+def test_an_expression_without_ends_is_told_what_a_mirror_has(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, mirror("tags: {regex: 'v1'}"))
+    assert "begin it with ^ and end it with $" in found
+    assert "search" not in found, "that is a profile's"
 
 
 def test_mirrors_may_feed_each_other(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from longshore.mirror.referrers import fallback_tag
 from longshore_local import images
 from longshore_local.image_shapes import (
     SHAPES,
+    composed,
     cosign_images,
     four_platforms,
     index_of,
@@ -172,11 +173,40 @@ class TestPlatforms:
         assert isinstance(failure.error, UnsupportedError)
         assert "linux/amd64, linux/arm/v7" in str(failure)
 
-    def test_an_image_without_platforms_is_copied_as_it_is(self) -> None:
+    def test_an_image_of_another_platform_is_copied_as_it_is_and_told(self) -> None:
         world = World()
         world.source.place(images.single("x"), "1.0")
-        assert world.copy("1.0", platforms=["linux/arm64"]).ok
+        report = world.copy("1.0", platforms=["linux/arm64"])
+        assert report.ok
         assert world.unlike("1.0") == []
+        (note,) = report.notes
+        assert "team/web:1.0: it is an image of linux/amd64 alone, not of linux/arm64" in note
+
+    @pytest.mark.parametrize("wanted", [["linux/amd64"], ["linux/arm64", "linux/amd64"], []])
+    def test_nothing_is_told_of_an_image_that_was_asked_for(self, wanted: list[str]) -> None:
+        world = World()
+        world.source.place(images.single("x"), "1.0")
+        world.source.place(four_platforms("y"), "2.0")
+        assert world.copy("1.0", platforms=wanted).notes == ()
+        assert world.copy("2.0", platforms=wanted[:1]).notes == ()
+
+    @pytest.mark.parametrize("content", [b"no JSON \x1b[2J", b"{}", b'{"os": 1, "architecture": {}}', b"[" * 9])
+    def test_a_configuration_that_cannot_be_read_is_no_failure_by_itself(self, content: bytes) -> None:
+        world = World()
+        world.source.place(composed([(images.OCI_LAYER, b"x")], config=content), "1.0")
+        report = world.copy("1.0", platforms=["linux/arm64"])
+        assert report.ok
+        assert all(note.isprintable() for note in report.notes)
+
+    def test_one_platform_of_an_index_within_an_index(self) -> None:
+        world = World()
+        world.source.place(nested_index("x"), "1.0")
+        report = world.copy("1.0", platforms=["linux/arm64"])
+        assert report.ok, report.failures
+        (digest,) = world.destination.repositories[REPOSITORY].tags.values()
+        inner = images.multi_platform("x/inner")
+        assert digest in {child.digest for child in inner.children}
+        assert list(world.destination.repositories[REPOSITORY].manifests) == [digest]  # nothing else is left there
 
 
 @pytest.mark.parametrize("source_api", [False, True])
@@ -295,7 +325,7 @@ class TestIsolation:
         assert (failure.side, world.destination.count("upload")) == ("destination", 1)
 
     def test_every_batch_is_copied(self) -> None:
-        world = World(bounds=replace(SMALL, batch=3))
+        world = World(bounds=replace(SMALL, batch=3, chunk=1_000))
         tags = [f"v{number}" for number in range(10)]
         for tag in tags:
             world.source.place(images.single(f"{int(tag[1:]) // 2}"), tag)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
@@ -33,6 +33,7 @@ from tests.mirrors_world import MirrorWorld, digest
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from longshore.mirror.ports import ManifestHead
     from longshore.mirror.stores import Lease
     from longshore.outcomes import Outcome
 
@@ -337,6 +338,68 @@ def test_a_copy_of_hours_keeps_its_lease() -> None:
     world.handle(body, 86_400)
     assert free == [None] * 6
     assert world.inner.unlike("v1") == []
+
+
+SLOW: dict[str, Any] = {"from": "quay.io/org/web", "to": ["reg.example.com/a", "reg.example.com/b"]}
+
+
+def slow(world: MirrorWorld, host: str, minutes: float) -> list[Lease | None]:
+    """Has every HEAD at a registry take so long; answers what others get who want to look at the mirror then."""
+    asked: list[Lease | None] = []
+    registry = world.registry(host)
+    head = registry.head
+
+    def slowly(repository: str, reference: str) -> ManifestHead | None:
+        world.clock.advance(minutes * 60)
+        now = world.clock.now()
+        asked.append(world.leases.take("mirror web", now, now + LENGTH))
+        return head(repository, reference)
+
+    registry.head = slowly  # type: ignore[method-assign]
+    return asked
+
+
+def test_a_long_look_renews_its_lease() -> None:
+    world = MirrorWorld(web=SLOW)
+    world.upstream().tags["v1"] = digest("v1")
+    upstream, downstream = slow(world, "quay.io", 7), slow(world, "reg.example.com", 7)
+    world.send_event("Mirror Due", {"mirror": "web"})
+    body = world.queue.receive(START)
+    assert body is not None
+    world.handle(body, 86_400)
+    assert upstream + downstream == [None] * 3
+    assert world.clock.now() >= START + 20 * MINUTE
+    world.run()
+    assert world.downstream().tags == world.downstream(place=1).tags == {"v1": digest("v1")}
+
+
+def test_who_lost_the_mirror_does_nothing_with_what_was_seen() -> None:
+    world = MirrorWorld(web=SLOW)
+    world.upstream().tags["v1"] = digest("v1")
+    asked = slow(world, "quay.io", 12)
+    world.send_event("Mirror Due", {"mirror": "web"})
+    body = world.queue.receive(START)
+    assert body is not None
+    with pytest.raises(LeaseLostError):
+        world.handle(body, 86_400)
+    assert len([lease for lease in asked if lease is not None]) == 1
+    assert world.copies == []
+    assert world.queue.next_due() is None
+
+
+def test_a_mirror_may_be_looked_at_while_it_is_copied() -> None:
+    world = EngineWorld()
+    free: list[Lease | None] = []
+
+    def look(name: str, about: str) -> None:
+        if name == "append":
+            now = world.clock.now()
+            free.append(world.leases.take(f"mirror web{len(free) or ''}", now, now + MINUTE))
+
+    world.inner.destination.after = look
+    world.sweep()
+    world.run()
+    assert free[0] is not None, "who is killed on the way holds up no look"
 
 
 def ordered(world: MirrorWorld, *tags: str) -> CopyDue:

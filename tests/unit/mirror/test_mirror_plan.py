@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from longshore.manifests import Manifest, digest_of
 from longshore.mirror.budget import Budget, Promise, pulls_of
 from longshore.mirror.choosing import candidates, choose
-from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
+from longshore.mirror.plan import INCOMPLETE, Known, Listing, Sighting, Step, Upstream, needs_head, plan
 from longshore.mirror.ports import ManifestHead, RateLimit
 from longshore.mirror.reading import read_mirrors
 from longshore.mirror.reasons import Action, Reason
@@ -49,6 +49,11 @@ def upstream(heads: Mapping[str, ManifestHead | None], **members: Any) -> Upstre
 
 def copied(tag: str, of: str, rules: Mirror | None = None, **members: Any) -> Known:
     return Known(tag, digest(of), digest(of), (rules or mirror()).terms, **members)
+
+
+def refused(there: str, digest_of: str, hours: int) -> Known:
+    """An immutable tag that did not take an image so long ago."""
+    return copied("v1", there, refused=digest(digest_of), refused_at=START - timedelta(hours=hours))
 
 
 def one(
@@ -118,6 +123,24 @@ def test_by_time_what_came_at_once_goes_by_version_or_name() -> None:
     assert candidates(rules, ["b9", "b10", "b2"]) == ["b2", "b9", "b10"], "what is recorded last is the newest"
 
 
+QUARANTINED = mirror(tags={"semver": ">=1", "latest": 2, "min_age": "3d"}).tags
+RIPENESS = [
+    ("nothing is known yet", {}, "1.4.0 1.3.0"),
+    ("the newest are in quarantine", {"1.4.0": False, "1.3.0": False}, "1.4.0 1.3.0"),
+    ("older ones are out of it", {"1.4.0": False, "1.2.0": True, "1.1.0": True, "1.0.0": True}, "1.4.0 1.3.0 1.2.0 1.1.0"),
+    ("one between was never looked at", {"1.4.0": False, "1.3.0": False, "1.1.0": True}, "1.4.0 1.3.0 1.1.0"),
+    ("all are out of it", dict.fromkeys(["1.4.0", "1.3.0", "1.2.0"], True), "1.4.0 1.3.0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ripe", "expected"), [case[1:] for case in RIPENESS], ids=[case[0] for case in RIPENESS])
+def test_the_newest_are_those_out_of_quarantine_and_newer_ones_wait(ripe: dict[str, bool], expected: str) -> None:
+    tags = [f"1.{minor}.0" for minor in range(5)]
+    chosen, left = choose(QUARANTINED, tags, {}, ripe)
+    assert sorted(chosen) == sorted(expected.split())
+    assert set(left.values()) == {Reason.OLDER}
+
+
 versions = st.builds("{}.{}.{}{}".format, *[st.integers(0, 3)] * 3, st.sampled_from(["", "-alpine", "-rc.1"]))
 
 
@@ -168,8 +191,9 @@ ONE = [
     ("gone upstream", PLAIN, None, copied("v1", "a"), digest("a"), Reason.MISSING),
     ("kept", mirror(on_move="keep"), head("b"), copied("v1", "a"), digest("a"), Reason.KEPT),
     ("kept, but not there", mirror(on_move="keep"), head("b"), copied("v1", "a"), "", Reason.NEW),
-    ("refused", PLAIN, head("b"), copied("v1", "a", refused=digest("b")), digest("a"), Reason.IMMUTABLE),
-    ("refused before, moved on", PLAIN, head("c"), copied("v1", "a", refused=digest("b")), digest("a"), Reason.MOVED),
+    ("refused", PLAIN, head("b"), refused("a", "b", hours=23), digest("a"), Reason.IMMUTABLE),
+    ("refused a day ago", PLAIN, head("b"), refused("a", "b", hours=24), digest("a"), Reason.MOVED),
+    ("refused before, moved on", PLAIN, head("c"), refused("a", "b", hours=1), digest("a"), Reason.MOVED),
 ]  # fmt: skip
 
 
@@ -226,6 +250,7 @@ def test_a_tag_that_never_moves_is_not_asked_for_again() -> None:
     assert needs_head(rules, "v1", {downstream: {}})
     assert needs_head(rules, "w1", {downstream: {"w1": copied("w1", "a", rules)}})
     assert needs_head(rules, "v1", {downstream: {"v1": replace(known["v1"], terms="other")}})
+    assert needs_head(rules, "v1", {downstream: {"v1": replace(known["v1"], referrers=INCOMPLETE)}})
     listing = Listing({"v1": digest("a")})
     assert plan(rules, Upstream(("v1",)), known, listing, START)[0].reason is Reason.KNOWN
     assert plan(rules, Upstream(("v1",)), known, Listing(), START)[0].reason is Reason.REPAIR
@@ -423,6 +448,39 @@ def test_what_is_no_longer_chosen_is_not_deleted() -> None:
     seen = Upstream((), {"old": Reason.OLDER}, tags=frozenset({"old"}))
     steps = plan(PRUNING, seen, known, Listing({"old": digest("o")}), START)
     assert [step.reason for step in steps] == [Reason.OLDER]
+
+
+def test_signatures_go_with_the_last_tag_of_their_image() -> None:
+    stem = digest("o").replace(":", "-")
+    tags = {f"{stem}.sig": digest("sig"), f"{stem}.att": digest("att"), stem: digest("list")}
+    gone = {"old": copied("old", "o", gone=START - 9 * DAY)}
+    there = {"old": digest("o"), **tags, digest("k0").replace(":", "-") + ".sig": digest("another")}
+    both = dict.fromkeys(("old", f"{stem}.sig", f"{stem}.att"), Reason.GONE)
+    assert pruned(PRUNING, gone, there) == both, "not the list of referrers, nor what belongs to others"
+    assert pruned(PRUNING, gone, {**there, "same": digest("o")}) == {"old": Reason.GONE}, "another tag names it"
+    chosen = {**gone, f"{stem}.sig": copied(f"{stem}.sig", "sig")}
+    assert pruned(PRUNING, chosen, there)[f"{stem}.sig"] is Reason.GRACE, "it is a tag of the mirror's own"
+    assert pruned(mirror(prune={"after": "2d"}, referrers="none"), gone, there) == {"old": Reason.GONE}
+    assert pruned(PRUNING, {"old": replace(gone["old"], gone=None)}, there) == {"old": Reason.GRACE}
+
+
+def test_signatures_that_upstream_has_stay() -> None:
+    sig = digest("o").replace(":", "-") + ".sig"
+    heads = {f"k{i}": head(f"k{i}") for i in range(8)}
+    seen = Upstream(tuple(heads), {sig: Reason.ARTIFACT}, heads, tags=frozenset([*heads, sig]))
+    known = {"old": copied("old", "o", gone=START - 9 * DAY), **{tag: copied(tag, tag) for tag in heads}}
+    tags = {"old": digest("o"), sig: digest("sig"), **{tag: digest(tag) for tag in heads}}
+    steps = {step.tag: step.reason for step in plan(PRUNING, seen, known, Listing(tags), START)}
+    assert (steps["old"], steps[sig]) == (Reason.GONE, Reason.ARTIFACT)
+
+
+def test_the_guard_counts_what_downstream_has() -> None:
+    """A lifecycle policy expired most of what was copied, and upstream is in trouble."""
+    known = {f"v{i}": copied(f"v{i}", f"v{i}", gone=START - 9 * DAY) for i in range(500)}
+    there = {f"v{i}": digest(f"v{i}") for i in range(50)}
+    reasons = pruned(PRUNING, known, there, kept=1)
+    assert set(reasons.values()) == {Reason.PRUNE_GUARD}
+    assert len(reasons) == 50
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from longshore.errors import AccessDeniedError, UpstreamError
 from longshore.events import Kind
-from longshore.mirror.orders import Item, Referrers
+from longshore.mirror.orders import Item, Referrers, TagLists
 from longshore.mirror.referrers import fallback_tag
 from longshore_local import images
 from tests.mirror_world import REPOSITORY, FakeRegistry, World, failing
@@ -102,11 +102,12 @@ class EngineWorld(MirrorWorld):
         whole: bool,
         complete: Collection[Digest] = (),
         held: Held | None = None,
+        lists: TagLists | None = None,
     ) -> Report:
         return self.inner.copy(*items, demanded=mirror.demanded)
 
 
-def test_the_service_fails_that_tag_alone() -> None:
+def test_the_service_tells_of_that_tag_alone_and_of_every_image() -> None:
     world, found = made()
     signature = images.signature(found["v1"])
     world.source.place(signature, images.signature_tag(found["v1"].digest))
@@ -116,7 +117,7 @@ def test_the_service_fails_that_tag_alone() -> None:
     service.upstream().tags.update({tag: image.digest for tag, image in found.items()})
     service.sweep()
     service.run()
-    assert {each.detail["tag"] for each in service.publisher.of(Kind.IMAGE_MIRRORED)} == {"v0", "v2"}
+    assert {each.detail["tag"] for each in service.publisher.of(Kind.IMAGE_MIRRORED)} == {"v0", "v1", "v2"}
     (told,) = service.publisher.of(Kind.MIRROR_FAILED)
     assert (told.detail["tag"], told.detail["downstream"]) == ("v1", f"{HOME.host}/mirror/web")
 
@@ -147,7 +148,7 @@ def test_only_who_asks_for_referrers_by_name_fails_without(members: dict[str, st
     service.upstream().unlisted = denied
     service.sweep()
     outcomes = service.run()
-    assert len(service.publisher.of(Kind.IMAGE_MIRRORED)) == (0 if members else 3)
+    assert len(service.publisher.of(Kind.IMAGE_MIRRORED)) == 3, "the images are there all the same"
     assert [each.detail["why"] for each in outcomes if each.reason == "left-out"] == (
         [] if members else [f"{denied}; referrers are copied as far as tags name them"]
     )

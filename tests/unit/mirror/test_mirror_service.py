@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,13 @@ from longshore.mirror.carrier import packs
 from longshore.mirror.errors import ImmutableTagError, IntegrityError, PutOffError, UnfinishedError
 from longshore.mirror.messages import CopyDue, Message, Wanted, message
 from longshore.mirror.ports import RateLimit
-from tests.fakes import START
+from longshore.mirror.service import Mirrorer
+from longshore.mirror.survey import whose
+from tests.fakes import START, FakePostponer
 from tests.mirrors_world import HOME, HUB, INDEX, MirrorWorld, digest
 
 if TYPE_CHECKING:
+    from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream
 
 WEB: dict[str, Any] = {"from": "quay.io/org/web", "to": "ecr:mirror/web"}
@@ -189,6 +193,56 @@ def test_by_time_each_look_copies_the_newest_alone(looks: list[set[int]], latest
             made.run(minutes=60)
             assert {tag for _, tag, _ in made.copies} == expected
             assert len(made.copies) == len(expected), "a second look finds nothing to do"
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    per_day=st.integers(1, 3),
+    latest=st.integers(1, 3),
+    quarantine=st.integers(1, 4),
+    by=st.sampled_from(["version", "time"]),
+)
+def test_what_is_released_every_day_is_copied_after_its_quarantine(
+    per_day: int, latest: int, quarantine: int, by: str
+) -> None:
+    tags = {"semver": ">=1", "latest": latest, "min_age": f"{quarantine}d", "by": by}
+    made = MirrorWorld(web={**WEB, "every": "1d", "referrers": "none", "tags": tags})
+    released: dict[str, datetime] = {}
+    for day in range(12):
+        now = made.clock.now()
+        for one in range(per_day):
+            released[f"1.{day}.{one}"] = now
+        made.upstream().tags = {tag: digest(tag) for tag in released}
+        made.registry("quay.io").asked.clear()
+        made.sweep()
+        made.run(minutes=24 * 60)
+        old = [tag for tag, at in released.items() if now >= at + timedelta(days=quarantine)]
+        there = made.downstream().tags
+        assert set(there) <= set(old), "no sooner"
+        assert [tag for tag in old if tag in there][-1:] == old[-1:], "the newest that is old enough"
+        heads = [each for each in made.registry("quay.io").asked if each.startswith("HEAD")]
+        assert len(heads) <= latest * (quarantine + 1) + latest, "what is older is not asked for"
+
+
+def test_what_was_copied_is_among_the_newest_though_it_moved_just_now() -> None:
+    tags = {"semver": ">=1", "latest": 1, "min_age": "3d"}
+    made = MirrorWorld(web={**WEB, "referrers": "none", "tags": tags})
+    made.upstream().tags["1.0.0"] = digest("1.0.0")
+
+    def days(count: int) -> None:
+        for _ in range(count):
+            made.sweep()
+            made.run(minutes=24 * 60)
+
+    days(4)
+    made.upstream().tags["1.1.0"] = digest("1.1.0")
+    days(4)
+    assert set(made.downstream().tags) == {"1.0.0", "1.1.0"}
+    made.upstream().tags["1.1.0"] = digest("moved on")
+    made.registry("quay.io").asked.clear()
+    days(5)
+    assert made.downstream().tags["1.1.0"] == digest("moved on")
+    assert set(made.registry("quay.io").asked) == {"GET tags", "HEAD 1.1.0"}, "no older one takes its place meanwhile"
 
 
 # -- trouble ---------------------------------------------------------------------------------------------------------
@@ -406,6 +460,97 @@ def test_parcels_hold_every_blob_once_and_are_small(sizes: list[int]) -> None:
     assert all(len(p) <= 50 and (len(p) == 1 or sum(b.size for b in p) <= 256 << 20) for p in parcels)
 
 
+# -- looks that are put off ------------------------------------------------------------------------------------------
+
+
+def mirrors_due(made: MirrorWorld) -> int:
+    return sum(body["detail-type"] == "Mirror Due" for _, body in made.queue.waiting)
+
+
+def throttle(made: MirrorWorld) -> None:
+    made.upstream().down = PutOffError("source quay.io: 429", 60, made.clock.now() + timedelta(minutes=1))
+
+
+def test_a_registry_that_wants_to_be_left_alone_is() -> None:
+    made = world("v1", every="1h")
+    for _ in range(24):
+        throttle(made)
+        made.sweep()
+        made.pushed("other", "v1", "v1")
+        made.run(minutes=60)
+        assert mirrors_due(made) <= 1
+    assert len(made.registry("quay.io").asked) <= 6 + 24, "a minute, two, four, and then an hour"
+    made.upstream().down = None
+    made.run(minutes=60)
+    assert made.downstream().tags == {"v1": digest("v1")}
+
+
+def test_a_downstream_that_wants_to_be_left_alone_is() -> None:
+    made = world("v1", every="1h", to=["ecr:a", "registry.example.com/b"])
+    for _ in range(24):
+        down = PutOffError("destination: 429", 60, made.clock.now() + timedelta(minutes=1))
+        made.downstream(place=1).down = down
+        made.sweep()
+        made.run(minutes=60)
+        assert mirrors_due(made) <= 1
+    assert len(made.registry("registry.example.com").asked) <= 24 + 6 + 24, "by each sweep, and by itself"
+    assert made.downstream().tags == {"v1": digest("v1")}
+    made.downstream(place=1).down = None
+    made.run(minutes=60)
+    assert made.downstream(place=1).tags == {"v1": digest("v1")}
+
+
+def test_a_push_that_cannot_be_looked_at_now_is_part_of_the_next_look() -> None:
+    made = MirrorWorld(app=PUBLIC)
+    made.upstream("app").tags.update({f"v{n}": digest(f"v{n}") for n in range(9)})
+    made.upstream("app").down = PutOffError("source: 429", 60, START + timedelta(minutes=1))
+    for n in range(9):
+        made.pushed("team/app", f"v{n}", f"v{n}")
+    made.run()
+    assert mirrors_due(made) == 1
+    made.upstream("app").down = None
+    made.run(minutes=1)
+    assert len(made.downstream("app").tags) == 9
+
+
+def test_a_pause_leaves_one_look_for_each_mirror() -> None:
+    made = world("v1", every="1h")
+    made.switches.reason = "maintenance"
+    for _ in range(72):
+        made.sweep()
+        made.run(minutes=60)
+        assert mirrors_due(made) <= 1
+    made.switches.reason = None
+    made.run(minutes=15)
+    assert made.registry("quay.io").asked.count("GET tags") == 1
+    assert made.downstream().tags == {"v1": digest("v1")}
+
+
+def test_nobody_waits_for_a_look_that_a_command_put_off() -> None:
+    made = world("v1", every="1h")
+    throttle(made)
+    ports = replace(made.service._ports, postponer=FakePostponer())
+    command = Mirrorer(ports, made.mirrors, HOME.host, forgets=True)
+    body = made.event("Mirror Due", {"mirror": "web"})
+    command.handle(Message.parse(body), START + timedelta(days=1))
+    made.upstream().down = None
+    made.sweep()
+    made.run()
+    assert made.downstream().tags == {"v1": digest("v1")}
+
+
+def test_orders_wait_for_the_end_of_a_pause() -> None:
+    made = world("v1")
+    made.shelf(made.mirrors["web"].downstreams[0].endpoint).exists = True
+    order = CopyDue("web", made.mirrors["web"].downstreams[0].endpoint, (Wanted("v1", digest("v1"), "new"),), START)
+    made.queue.postpone(message(order, "c", START), START)
+    made.switches.reason = "maintenance"
+    made.run(minutes=60)
+    made.switches.reason = None
+    made.run(minutes=15)
+    assert made.downstream().tags == {"v1": digest("v1")}
+
+
 # -- pulls -----------------------------------------------------------------------------------------------------------
 
 
@@ -462,6 +607,80 @@ def test_what_a_copy_has_cost_is_promised_to_the_next_one() -> None:
         made.sweep()
         made.run()
         assert len(made.copies) == copies
+
+
+def test_what_was_fanned_out_waits_for_no_pulls() -> None:
+    """Its manifests were read: they are on the shelf."""
+    made = MirrorWorld(web={**HUB_WEB, "referrers": "none"})
+    made.upstream().tags["v1"], made.upstream().media_type = digest("v1"), INDEX
+    made.large[digest("v1")] = LAYERS
+    made.sending[LAYERS[0].digest] = [UnfinishedError("the time is up")]
+    hub = made.registry(HUB)
+    hub.rate = RateLimit(100, 17, 21_600)
+    made.sweep()
+    body = made.queue.receive(START)
+    assert body is not None
+    made.handle(body)  # plans
+    body = made.queue.receive(START)
+    assert body is not None
+    made.handle(body)  # reads the manifests, and fans out
+    made.shelves.add(digest("v1"))
+    made.pull_cost["v1"], hub.rate = 0, RateLimit(100, 8, 21_600)
+    made.pulls.settle(f"{HUB}#anonymous", "", hub.rate, START)
+    made.run(minutes=5)
+    assert made.downstream().tags == {"v1": digest("v1")}
+
+
+def test_what_the_shelf_has_lost_is_promised_again() -> None:
+    made = MirrorWorld(web={**HUB_WEB, "referrers": "none"})
+    made.upstream().tags["v1"], made.upstream().media_type = digest("v1"), INDEX
+    made.registry(HUB).rate = RateLimit(100, 8, 21_600)
+    made.pulls.settle(f"{HUB}#anonymous", "", RateLimit(100, 8, 21_600), START)
+    endpoint = made.mirrors["web"].downstreams[0].endpoint
+    wanted = Wanted("v1", digest("v1"), "new", 17)
+    made.queue.postpone(message(CopyDue("web", endpoint, (wanted,), START, fanned=1), "c", START), START)
+    assert [outcome.reason for outcome in made.run()] == ["budget"]
+    assert made.copies == []
+
+
+def test_pulls_are_counted_by_the_address_that_they_come_from() -> None:
+    made = MirrorWorld(web={**HUB_WEB, "every": "1h"})
+    made.upstream().tags["v1"] = digest("v1")
+    hub = made.registry(HUB)
+    hub.rate = RateLimit(100, 0, 21_600, "192.0.2.1")
+    made.sweep()
+    made.run()
+    assert made.copies == []
+    hub.rate = RateLimit(100, 100, 21_600, "192.0.2.2")
+    made.run(minutes=60)
+    assert len(made.copies) == 1, "another invocation, elsewhere"
+    assert made.pulls.budget(f"{HUB}#anonymous@192.0.2.1").remaining == 0
+    assert made.pulls.budget(f"{HUB}#anonymous@192.0.2.2").remaining == 99
+
+
+def test_a_promise_ends_where_it_was_made_when_the_address_changes() -> None:
+    made = MirrorWorld(web=HUB_WEB)
+    made.upstream().tags["v1"] = digest("v1")
+    hub = made.registry(HUB)
+    hub.rate = RateLimit(100, 50, 21_600, "192.0.2.1", START)
+    copy = made.copy
+
+    def elsewhere(*args: Any, **more: Any) -> Report:
+        hub.rate = RateLimit(100, 80, 21_600, "192.0.2.2", made.clock.now())
+        return copy(*args, **more)
+
+    made.copy = elsewhere  # type: ignore[method-assign]
+    made.sweep()
+    made.run()
+    one, two = (made.pulls.budget(f"{HUB}#anonymous@192.0.2.{host}") for host in (1, 2))
+    assert (one.promises, one.remaining, two.promises, two.remaining) == ((), 50, (), 79)
+
+
+def test_a_login_has_one_budget_wherever_it_is_used() -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hub"
+    made = MirrorWorld(web={**HUB_WEB, "secret": arn})
+    mirror = made.mirrors["web"]
+    assert whose(mirror, RateLimit(200, 1, 21_600, "192.0.2.1")) == whose(mirror, None) == f"{HUB}#{arn}"
 
 
 def test_an_invocation_that_was_killed_starves_nobody() -> None:

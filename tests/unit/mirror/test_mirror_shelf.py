@@ -12,6 +12,7 @@ from longshore.errors import LongshoreError, ThrottledError, UpstreamError
 from longshore.images import DOCKER_HUB_API, Endpoint
 from longshore.mirror.carrier import CopyCarrier, TooLargeError
 from longshore.mirror.orders import Item
+from longshore.mirror.ports import RateLimit
 from longshore.mirror.reading import read_mirrors
 from longshore_local import images
 from longshore_local.image_shapes import composed, index_of
@@ -71,11 +72,15 @@ class TwoDownstreams:
 
     def copy(self, place: int = 0, *, whole: bool = False) -> Report:
         """In an invocation of its own."""
+        until = START + timedelta(hours=1)
+        return self.carrier().copy(self.mirror, self.mirror.downstreams[place], ITEMS, until, whole=whole)
+
+    def carrier(self) -> CopyCarrier:
+        """That of an invocation."""
         places, world = cast("Places", self), self.world
         carrier = CopyCarrier(places, world.ledger, world.clock, world.bounds, manifests=self.manifests)
         carrier.sleep = world.waits.append
-        until = START + timedelta(hours=1)
-        return carrier.copy(self.mirror, self.mirror.downstreams[place], ITEMS, until, whole=whole)
+        return carrier
 
     @property
     def pulls(self) -> int:
@@ -98,6 +103,49 @@ def test_a_fan_out_costs_each_manifest_once(error: LongshoreError | None) -> Non
     assert made.copy(whole=True).ok
     assert made.pulls == (3 if error is None else 6)
     assert made.destination(made.mirror, made.mirror.downstreams[0]).tree("1.0", "a") == made.world.source.tree("1.0")
+
+
+@pytest.mark.parametrize("error", [None, ThrottledError("ledger: slow down")])
+def test_what_was_fanned_out_is_known_to_be_on_the_shelf(error: LongshoreError | None) -> None:
+    made = TwoDownstreams(DOCKER_HUB_API, "registry.example.com/a")
+    image = made.world.source.place(large(), "1.0").digest
+    assert not made.carrier().shelved(made.mirror, image)
+    with pytest.raises(TooLargeError):
+        made.copy()
+    made.manifests.error = error
+    assert made.carrier().shelved(made.mirror, image) is (error is None)
+
+
+ANONYMOUS = RateLimit(100, 7, 21_600, "192.0.2.1")
+ASKED = [
+    ("unknown", DOCKER_HUB_API, "", None, ["1.0"]),
+    ("told before", DOCKER_HUB_API, "", ANONYMOUS, []),
+    ("by a login", DOCKER_HUB_API, "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hub", None, []),
+    ("where pulls are free", "quay.io", "", None, []),
+]
+
+
+@pytest.mark.parametrize(("host", "secret", "told", "heads"), [c[1:] for c in ASKED], ids=[c[0] for c in ASKED])
+def test_whose_pulls_count_is_asked_for_before_any_are_made(
+    host: str, secret: str, told: RateLimit | None, heads: list[str]
+) -> None:
+    made = TwoDownstreams(host, "registry.example.com/a")
+    source, mirror = made.world.source, replace(made.mirror, secret=secret)
+    source.rate = told
+
+    def tell(name: str, about: str) -> None:
+        source.rate = ANONYMOUS
+
+    source.after = tell
+    assert made.carrier().rate(mirror) == told
+    assert made.carrier().rate(mirror, "1.0") == (ANONYMOUS if heads else told)
+    assert source.calls == [("head", each) for each in heads]
+
+
+def test_a_registry_that_does_not_answer_is_left_to_the_copy() -> None:
+    made = TwoDownstreams(DOCKER_HUB_API, "registry.example.com/a")
+    made.world.source.before = failing(UpstreamError("source: 503"), name="head")
+    assert made.carrier().rate(made.mirror, "1.0") is None
 
 
 def test_a_copy_that_failed_has_its_manifests_when_it_is_tried_again() -> None:

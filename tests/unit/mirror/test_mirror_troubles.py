@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.mirror.carrier import Sent
     from longshore.mirror.leases import Held
-    from longshore.mirror.orders import Item
+    from longshore.mirror.orders import Item, TagLists
     from longshore.mirror.ports import Holdings
     from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
@@ -72,9 +72,10 @@ class DenyingWorld(MirrorWorld):
         whole: bool,
         complete: Collection[Digest] = (),
         held: Held | None = None,
+        lists: TagLists | None = None,
     ) -> Report:
         self._may("blobs", downstream)
-        return super().copy(mirror, downstream, items, until, whole=whole, complete=complete, held=held)
+        return super().copy(mirror, downstream, items, until, whole=whole, complete=complete, held=held, lists=lists)
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         self._may("send", downstream)

@@ -193,6 +193,24 @@ class TestResets:
         assert world.unlike("1.0") == []
 
 
+@pytest.mark.parametrize("ledger", [True, False])
+def test_a_tag_that_moved_after_a_run_was_killed_sends_no_layer_again(ledger: bool) -> None:
+    world = World()
+    base = [(OCI_LAYER, hashlib.shake_256(f"{n}".encode()).digest(350)) for n in range(3)]
+    world.source.place(composed(base, config=b'{"v": 1}'), "1.0")
+    world.destination.before = failing(UpstreamError("killed"), name="put_manifest")
+    assert not world.copy("1.0").ok
+    mend(world)
+    if not ledger:
+        world.ledger.items.clear()
+    world.source.place(composed(base, config=b'{"v": 22}'), "1.0")
+    world.destination.received = 0
+    report = world.copy("1.0")
+    assert report.ok
+    assert (report.sent.blobs, report.skipped.blobs) == (1, 3)
+    assert world.destination.received < 100
+
+
 class TestLedger:
     def test_another_process_goes_on_with_an_upload(self) -> None:
         world = World()

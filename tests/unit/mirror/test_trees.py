@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from longshore.errors import UnsupportedError
-from longshore.manifests import Manifest
+from longshore.manifests import Descriptor, Manifest
 from longshore.mirror import trees
 from longshore_local import images
 from longshore_local.image_shapes import duplicate_layers, foreign_layers, four_platforms, index_of, nested_index
@@ -59,12 +61,54 @@ def test_no_such_platform_names_those_there_are() -> None:
 
 def test_one_platform_takes_the_place_of_an_index() -> None:
     index = parsed(four_platforms("x"))
-    part = trees.in_place_of(index, ["linux/s390x"])
+
+    def unread(child: Descriptor) -> Manifest:
+        raise AssertionError(child)
+
+    part = trees.in_place_of(index, ["linux/s390x"], unread)
     assert part is not None
     assert part.platform == "linux/s390x"
-    assert trees.in_place_of(index, ["linux/s390x", "linux/amd64"]) is None
-    assert trees.in_place_of(index, ["linux/mips"]) is None
-    assert trees.in_place_of(parsed(images.single("x")), ["linux/amd64"]) is None
+    assert trees.in_place_of(index, ["linux/s390x", "linux/amd64"], unread) is None
+    assert trees.in_place_of(parsed(images.single("x")), ["linux/amd64"], unread) is None
+    with pytest.raises(UnsupportedError, match="no linux/mips; its platforms: linux/amd64"):
+        trees.in_place_of(index, ["linux/mips"], unread)
+
+
+def test_one_platform_is_found_in_an_index_within_an_index() -> None:
+    index = index_of(index_of(four_platforms("x")), images.multi_platform("y", ("linux/mips",), attestations=False))
+    read = {each.digest: parsed(each) for each in (*index.children, *index.children[0].children)}
+    part = trees.in_place_of(parsed(index), ["linux/s390x"], lambda child: read[child.digest])
+    assert part is not None
+    assert part.platform == "linux/s390x"
+    with pytest.raises(UnsupportedError, match="its platforms: linux/amd64, linux/arm/v7, linux/arm64, linux/mips, "):
+        trees.in_place_of(parsed(index), ["linux/riscv64"], lambda child: read[child.digest])
+
+
+def test_of_two_images_none_takes_the_place_of_the_index() -> None:
+    inner = [images.multi_platform(seed, ("linux/amd64",), attestations=False) for seed in "xy"]
+    read = {each.digest: parsed(each) for each in inner}
+    assert trees.in_place_of(parsed(index_of(*inner)), ["linux/amd64"], lambda child: read[child.digest]) is None
+
+
+def test_indexes_without_end_are_not_searched() -> None:
+    index = Manifest.parse(index_of(*(index_of(images.single(f"x{n}")) for n in range(102))).manifest)
+    asked: list[str] = []
+
+    def read(child: Descriptor) -> Manifest:
+        asked.append(child.digest)
+        return index
+
+    with pytest.raises(UnsupportedError, match="more than 100 indexes within one"):
+        trees.in_place_of(index, ["linux/amd64"], read)
+    assert len(asked) <= 101
+
+
+def test_platforms_in_an_error_drive_no_terminal() -> None:
+    entry = images.single("x").descriptor(platform={"os": "linux", "architecture": "\x1b[2J"})
+    index = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
+    with pytest.raises(UnsupportedError) as caught:
+        trees.chosen(Manifest.parse(index), ["linux/amd64"])
+    assert str(caught.value).isprintable()
 
 
 def test_children_are_below_their_index() -> None:

@@ -106,6 +106,14 @@ def test_a_type_that_only_the_header_has() -> None:
     assert Manifest.parse(encoded(**document), "text/plain").media_type == IMAGE
 
 
+@pytest.mark.parametrize("declared", [{}, {"mediaType": IMAGE}])
+def test_a_served_type_in_an_error_drives_no_terminal(declared: dict[str, str]) -> None:
+    with pytest.raises((ManifestError, UnsupportedError)) as caught:
+        Manifest.parse(encoded(**declared, config={}), "x/\x1b[31mred\x07")
+    assert "[31mred" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
 def test_artifacts_need_neither_layers_nor_a_config() -> None:
     blob = {"mediaType": "a/b", "digest": DIGEST, "size": 1}
     assert Manifest.parse(encoded(mediaType=IMAGE, config=blob)).blobs[0].digest == DIGEST

@@ -16,12 +16,12 @@ from longshore.registries.headers import (
     content_range,
     next_link,
     number,
-    printable,
     rate_limit,
     received,
     retry_after,
     warnings,
 )
+from longshore.texts import printable
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz-_.", min_size=1, max_size=12)

@@ -6,7 +6,7 @@ MIRROR#<account>/<region>#<mirror> / SEEN#<tag>                since when upstre
 MIRROR#<account>/<region>#<mirror> / LISTED#<tag>              since when upstream lists a tag
 PULLS#<account>/<region> / <host>#<login>                      a registry's budget of pulls
 LEASE#<account>/<region> / <what>                              who works on something, and when it was last done
-JOB#<account>/<region> / <job>                                 blobs that a fanned-out copy waits for
+JOB#<account>/<region> / <job>[#<part>]                        blobs that a fanned-out copy waits for
 UPLOAD#<account>/<region> / <host>/<name>@<digest>             an upload session and what it has
 """
 
@@ -35,6 +35,8 @@ _ARRIVALS_KEEP = timedelta(days=3650)
 """A tag of which this were forgotten while upstream still lists it would be the newest."""
 _PULLS_KEEP = timedelta(days=7)
 _JOB_KEEP = timedelta(days=14)
+_JOB_BLOBS = 2_500
+"""In one item: a sha512 takes 138 bytes there."""
 _UPLOAD_KEEP = timedelta(hours=24)
 """For so long sessions live in registries that say (distribution's purge age is a week, ECR says nothing)."""
 _TRIES = 8
@@ -125,6 +127,7 @@ def _members(known: Known) -> dict[str, Any]:
         "copied": known.copied.isoformat() if known.copied else None,
         "gone": known.gone.isoformat() if known.gone else None,
         "refused": known.refused,
+        "refused_at": known.refused_at.isoformat() if known.refused_at else None,
         "told": known.told,
     }
 
@@ -140,6 +143,7 @@ def _known(item: Mapping[str, Any]) -> Known:
         copied=_time(item.get("copied")),
         gone=_time(item.get("gone")),
         refused=item.get("refused", ""),
+        refused_at=_time(item.get("refused_at")),
         told=item.get("told", ""),
     )
 
@@ -281,7 +285,11 @@ class LedgerLeases:
 
 
 class LedgerJobs:
-    """See `mirror.stores.Jobs`. A job names at most a few thousand blobs: an item holds 400 kB."""
+    """See `mirror.stores.Jobs`. An item holds 400 kB: of many blobs there are several, of which the first counts them.
+
+    Who has struck off its blobs looks at all of them again: of two that do so at once, both may find nothing left, and
+    the later one does.
+    """
 
     def __init__(self, table: Table, account: str, region: str) -> None:
         self._table = table
@@ -289,15 +297,27 @@ class LedgerJobs:
 
     def begin(self, job: str, blobs: Collection[Digest], now: datetime) -> None:
         """See the port."""
-        item = {"pk": self._pk, "sk": job, "blobs": sorted(set(blobs)), "version": 1}
-        self._table.put({**item, "expires": expiry(now, _JOB_KEEP)})
+        every = sorted(set(blobs))
+        parts = [every[start : start + _JOB_BLOBS] for start in range(0, len(every), _JOB_BLOBS)] or [[]]
+        common = {"pk": self._pk, "version": 1, "parts": len(parts), "expires": expiry(now, _JOB_KEEP)}
+        for part, listed in reversed(list(enumerate(parts))):  # the first one last: with it the job exists
+            self._table.put({**common, "sk": _part_key(job, part), "blobs": listed})
 
     def arrived(self, job: str, blobs: Collection[Digest]) -> int | None:
         """See the port."""
+        first = self._table.get(self._pk, job)
+        if first is None:
+            return None
+        keys = [_part_key(job, part) for part in range(first.get("parts", 1))]
+        left = [self._struck(key, frozenset(blobs)) for key in keys]
+        return left[0] if len(keys) == 1 else sum(self._struck(key, ()) for key in keys)
+
+    def _struck(self, key: str, blobs: Collection[Digest]) -> int:
+        """Strikes blobs off an item; answers how many are left in it."""
         for _ in range(_TRIES):
-            item = self._table.get(self._pk, job)
+            item = self._table.get(self._pk, key)
             if item is None:
-                return None
+                return 0
             left = [digest for digest in item["blobs"] if digest not in blobs]
             if left == item["blobs"]:
                 return len(left)
@@ -310,11 +330,13 @@ class LedgerJobs:
             except ConflictError:
                 continue
             return len(left)
-        raise ConflictError(f"the job {job} is written too often")
+        raise ConflictError(f"the job {key} is written too often")
 
     def end(self, job: str) -> None:
         """See the port."""
-        self._table.delete(self._pk, job)
+        first = self._table.get(self._pk, job)
+        for part in range(first.get("parts", 1) if first else 0):
+            self._table.delete(self._pk, _part_key(job, part))
 
 
 class LedgerUploads:
@@ -340,6 +362,10 @@ class LedgerUploads:
     def forget(self, host: str, repository: str, digest: Digest) -> None:
         """See the port."""
         self._table.delete(self._pk, _upload_key(host, repository, digest))
+
+
+def _part_key(job: str, part: int) -> str:
+    return f"{job}#{part}" if part else job
 
 
 def _milliseconds(at: datetime) -> int:

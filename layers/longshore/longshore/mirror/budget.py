@@ -25,7 +25,7 @@ class Promise(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is known of one login at one registry; a limit of None means that it never told one."""
+    """What is known of one login, or address, at one registry; a limit of None means that it never told one."""
 
     limit: int | None = None
     remaining: int = 0

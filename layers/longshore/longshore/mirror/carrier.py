@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
+from longshore.errors import LongshoreError
+from longshore.images import DOCKER_HUB_API
 from longshore.mirror.copier import Copier
 from longshore.mirror.leases import WhileHeld
 from longshore.mirror.limits import Deadline, Pace, Retries
-from longshore.mirror.orders import Bounds, Copy, Item
+from longshore.mirror.orders import Bounds, Copy, Item, TagLists
 from longshore.mirror.prefetch import Reading
 from longshore.mirror.report import Report, Silence
 from longshore.mirror.shelf import LedgerShelf, counts_pulls
 from longshore.mirror.uploads import BlobError, Sender
+from longshore.mirror.whereabouts import Noting, Whereabouts
 
 if TYPE_CHECKING:
-    from longshore.errors import LongshoreError
     from longshore.images import Digest
     from longshore.manifests import Descriptor
     from longshore.mirror.leases import Held
     from longshore.mirror.ports import Holdings, RateLimit, Registry, UploadLedger
+    from longshore.mirror.report import Progress
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.mirror.stores import Leases, Manifests, Places
     from longshore.ports import Clock
@@ -66,11 +70,12 @@ class Carrier(Protocol):
         whole: bool,
         complete: Collection[Digest] = (),
         held: Held | None = None,
+        lists: TagLists | None = None,
     ) -> Report:
         """Copies until a deadline. Raises TooLargeError before anything is sent, unless it is to be done `whole`.
 
         `complete` are images that were copied there on the mirror's present terms; `held` is a lease that is kept by
-        it: what is left when it is lost fails with LeaseLostError.
+        it: what is left when it is lost fails with LeaseLostError. `lists` are for all parts of an order.
         """
         ...
 
@@ -78,8 +83,12 @@ class Carrier(Protocol):
         """Sends blobs alone, the largest first."""
         ...
 
-    def rate(self, mirror: Mirror) -> RateLimit | None:
-        """What upstream said of its pulls last."""
+    def rate(self, mirror: Mirror, ask: Digest = "") -> RateLimit | None:
+        """What upstream said of its pulls last; by a HEAD for `ask`, where it said nothing yet but counts them."""
+        ...
+
+    def shelved(self, mirror: Mirror, digest: Digest) -> bool:
+        """Whether an image's manifest was read before and kept, so that its pulls are made."""
         ...
 
     def stored(self, mirror: Mirror, downstream: Downstream, tag: str) -> Digest:
@@ -114,7 +123,7 @@ class CopyCarrier:
 
     `leases` keep others from sending the same blob at the same time, `manifests` from pulling what was pulled before.
     `per_second` is how many manifests go into ECR, and how many uploads end in ECR Public: each of both.
-    `whole`: nothing is too large, as at a terminal, which has no deadline.
+    `whole`: nothing is too large, as at a terminal, which has no deadline. `progress` is told how far that is.
     """
 
     places: Places
@@ -125,11 +134,13 @@ class CopyCarrier:
     manifests: Manifests | None = None
     per_second: float = PER_SECOND
     whole: bool = False
+    progress: Progress = field(default_factory=Silence)
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
         self._put = Pace(self.per_second, self.clock, self.sleep).wait
         self._finish = Pace(self.per_second, self.clock, self.sleep).wait
+        self._whereabouts = Whereabouts()
 
     def copy(
         self,
@@ -141,6 +152,7 @@ class CopyCarrier:
         whole: bool,
         complete: Collection[Digest] = (),
         held: Held | None = None,
+        lists: TagLists | None = None,
     ) -> Report:
         """See the port."""
         holdings, source = self.places.holdings(downstream), self.places.source(mirror)
@@ -153,10 +165,15 @@ class CopyCarrier:
             ledger=self.uploads,
             leases=self.leases,
             holdings=holdings,
+            siblings=self._whereabouts.siblings(mirror, downstream),
             before_put=self._put if downstream.creatable else _at_once,
             put_seconds=1 / self.per_second if downstream.creatable else 0.0,
             before_finish=self._finish if downstream.is_public else _at_once,
-            progress=Silence() if whole or self.whole else _Scale(holdings, downstream.endpoint.name),
+            progress=Noting(
+                self.progress if whole or self.whole else _Scale(holdings, downstream.endpoint.name),
+                self._whereabouts,
+                downstream.endpoint,
+            ),
         )
         shelf = LedgerShelf(self.manifests, mirror.upstream) if self.manifests and counts_pulls(source) else None
         order = Copy(
@@ -168,10 +185,12 @@ class CopyCarrier:
             mirror.demanded,
             complete=frozenset(complete).__contains__,
             shelf=shelf,
+            lists=lists or TagLists(),
         )
         before, again = _pulls(source), True
         try:
             report = copier.run(order)
+            order.lists.copied(report.copied)
             again = len(mirror.downstreams) > 1 or not report.ok
         finally:
             if shelf and again:
@@ -191,6 +210,7 @@ class CopyCarrier:
             self.clock,
             lambda: Retries(self.bounds.tries),
             self.uploads,
+            self._whereabouts.siblings(mirror, downstream),
             before_finish=self._finish if downstream.is_public else _at_once,
             kept=lambda: kept.append(True),
             leases=self.leases,
@@ -201,13 +221,22 @@ class CopyCarrier:
             try:
                 sender.place(blob, look=True)
                 there.append(blob.digest)
+                self._whereabouts.note(downstream.endpoint, blob.digest)
             except BlobError as error:
                 failed.append((blob, error.error))
         return Sent(tuple(there), tuple(failed), bool(there or kept))
 
-    def rate(self, mirror: Mirror) -> RateLimit | None:
+    def rate(self, mirror: Mirror, ask: Digest = "") -> RateLimit | None:
+        """See the port. With a login it is known whom Docker Hub counts for: there is nothing to ask."""
+        source = self.places.source(mirror)
+        if ask and source.rate is None and source.host == DOCKER_HUB_API and not mirror.secret:
+            with contextlib.suppress(LongshoreError):  # the copy is told the same
+                source.head(mirror.upstream.name, ask)
+        return source.rate
+
+    def shelved(self, mirror: Mirror, digest: Digest) -> bool:
         """See the port."""
-        return self.places.source(mirror).rate
+        return self.manifests is not None and LedgerShelf(self.manifests, mirror.upstream).load(digest) is not None
 
     def stored(self, mirror: Mirror, downstream: Downstream, tag: str) -> Digest:
         """See the port."""

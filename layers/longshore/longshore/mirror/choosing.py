@@ -21,16 +21,20 @@ Choice = tuple[list[str], dict[str, Reason]]
 """The chosen tags, sorted, and why each of the others is left out."""
 
 
-def choose(rules: TagRules, tags: Iterable[str], seen: Mapping[str, datetime]) -> Choice:
+def choose(
+    rules: TagRules, tags: Iterable[str], seen: Mapping[str, datetime], ripe: Mapping[str, bool] | None = None
+) -> Choice:
     """Chooses among upstream's tags; `seen` is since when each is known to be there (for `by: time`).
 
-    Asking again with more tags never chooses one that the rules leave out, and at most `latest` of each group.
+    Asking again with more tags never chooses one that the rules leave out, and at most `latest` of each group. With
+    `ripe`, so many that it says are out of quarantine, and newer ones that are not: those it knows, and as many more as
+    `latest`. A quarantine begins with being chosen; without them, what is released often would never be copied.
     """
     refusals = {tag: _refusal(rules, tag) for tag in sorted(set(tags))}
     chosen = [tag for tag, refusal in refusals.items() if refusal is None]
     left = {tag: refusal for tag, refusal in refusals.items() if refusal is not None}
     if rules.latest is not None:
-        kept = _newest(rules, chosen, seen)
+        kept = _newest(rules, chosen, seen, ripe)
         left.update((tag, Reason.OLDER) for tag in chosen if tag not in kept)
         chosen = [tag for tag in chosen if tag in kept]
     return chosen, left
@@ -70,7 +74,9 @@ def _any(patterns: Iterable[Pattern], tag: str) -> bool:
     return any(pattern.matches(tag) for pattern in patterns)
 
 
-def _newest(rules: TagRules, tags: Iterable[str], seen: Mapping[str, datetime]) -> set[str]:
+def _newest(
+    rules: TagRules, tags: Iterable[str], seen: Mapping[str, datetime], ripe: Mapping[str, bool] | None
+) -> set[str]:
     """What stays of `tags`: the newest of each group, and what belongs to none."""
     kept, groups = _grouped(rules, tags)
     for group in groups:
@@ -78,8 +84,23 @@ def _newest(rules: TagRules, tags: Iterable[str], seen: Mapping[str, datetime]) 
         if rules.by is By.TIME:
             # A tag that is not known yet is the newest there is.
             group.sort(key=lambda tag: (tag not in seen, seen[tag].timestamp() if tag in seen else 0.0))
-        kept.update(group[-(rules.latest or 0) :])
+        kept.update(_last(group, rules.latest or 0, ripe))
     return kept
+
+
+def _last(group: list[str], latest: int, ripe: Mapping[str, bool] | None) -> list[str]:
+    """The last of a sorted group, and with `ripe` those that may be so later."""
+    if ripe is None:
+        return group[-latest:]
+    found: list[str] = []
+    wanted = latest
+    for tag in reversed(group):
+        if wanted == 0:
+            break
+        if tag in ripe or len(found) < latest:
+            found.append(tag)
+        wanted -= ripe.get(tag, False)
+    return found
 
 
 def _grouped(rules: TagRules, tags: Iterable[str]) -> tuple[set[str], list[list[str]]]:

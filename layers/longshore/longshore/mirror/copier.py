@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from longshore.ports import Clock
 
 
+_CHUNKS = 8
+"""From so many on, one more request is nothing to what it may save."""
+
+
 def all_tags(source: Registry, copy: Copy) -> Copy:
     """The order for every tag; those of signatures and the like only as far as they come along anyway."""
     tags = sorted(source.tags(copy.source))
@@ -128,13 +132,13 @@ class _Run:
             self._batch(items[first : first + size])
 
     def _batch(self, items: Sequence[Item]) -> None:
-        try:
-            forest, failed = self._walk.grow(items)
-        except OverfullError:
+        grown = self._grown(items)
+        if grown is None:
             half = len(items) // 2
             self._batch(items[:half])
             self._batch(items[half:])
             return
+        forest, failed = grown
         kin = Kin(forest)
         for item, cause in failed:
             self._tally.failed(Failure(item, *cause, subjects=() if item in items else kin.subjects(item)))
@@ -155,8 +159,16 @@ class _Run:
             look=self._left_behind and self._around.is_fresh,
         )
         refused = store.store()
+        self._walk.stored(store.there)
         for root in forest.roots:
             self._conclude(root, refused.get(root.item) or forest.failed.get(root.digest), kin)
+
+    def _grown(self, items: Sequence[Item]) -> tuple[Forest, list[tuple[Item, Cause]]] | None:
+        """None for too many; the error is over by then: it holds all that was read."""
+        try:
+            return self._walk.grow(items)
+        except OverfullError:
+            return None
 
     def _conclude(self, root: Root, cause: Cause | None, kin: Kin) -> None:
         if cause is not None:
@@ -191,11 +203,15 @@ class _Run:
         """In an empty repository one blob goes before all others; what is known then of the others: nothing, or none.
 
         Only when it is there already was somebody here before, a run that was killed; then each of the others is looked
-        for. Else there is nothing to look for, which saves a third of all requests.
+        for. Else there is nothing to look for, which saves a third of all requests. A tag that was moved since has
+        another smallest blob: where there is much to be sent, the largest is looked for as well.
         """
         if not self._looked:
             self._looked = True
             self._one(forest, blobs[-1], look=True)
+            if not self._left_behind and sum(blob.size for blob in blobs) >= _CHUNKS * self._copier.bounds.chunk:
+                found = caught(lambda: self._copier.destination.has_blob(self._copy.destination, blobs[0].digest))
+                self._left_behind = found is True
         return None if self._left_behind else set()
 
     def _send(self, forest: Forest, blobs: Sequence[Descriptor], *, look: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING, Final
@@ -13,19 +14,20 @@ from longshore.errors import LongshoreError, PermanentError, ThrottledError, Tra
 from longshore.mirror import telling
 from longshore.mirror.budget import Promise
 from longshore.mirror.carrier import Sent, TooLargeError, packs
-from longshore.mirror.errors import BusyError, ImmutableTagError, PutOffError, RepositoryGoneError, UnfinishedError
+from longshore.mirror.concluding import Concluding
+from longshore.mirror.errors import BusyError, PutOffError, RepositoryGoneError, UnfinishedError
 from longshore.mirror.leases import Held
 from longshore.mirror.messages import BlobsDue, CopyDue, Wanted, message, waiting
-from longshore.mirror.orders import Item
+from longshore.mirror.orders import Item, TagLists
 from longshore.mirror.plan import Known
 from longshore.mirror.reasons import Reason
-from longshore.mirror.report import Failure
 from longshore.mirror.survey import whose
 from longshore.mirror.troubles import COPY
 
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.manifests import Descriptor
+    from longshore.mirror.ports import RateLimit
     from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.mirror.service import Ports
@@ -78,6 +80,7 @@ class Copying:
         What no part can be copied for ends it: it is told once, and the next look at the mirror tries again.
         """
         outcomes: list[Outcome] = []
+        lists = TagLists()
         for start in range(0, len(order.wanted), CHUNK):
             now = self._ports.clock.now()
             if start and now + _ENOUGH > until:
@@ -86,7 +89,7 @@ class Copying:
                 return [*outcomes, telling.put_off(correlation, mirror, "unfinished", now, len(late.wanted))]
             part = replace(order, wanted=order.wanted[start : start + CHUNK])
             try:
-                outcomes += self._copied(correlation, mirror, downstream, part, until, held)
+                outcomes += self._copied(correlation, mirror, downstream, part, until, held, lists)
             except PermanentError as error:
                 return outcomes + self._troubles.tell(correlation, mirror, downstream, COPY, error)
         return outcomes
@@ -102,41 +105,63 @@ class Copying:
         return replace(order, wanted=tuple(each for each in order.wanted if is_current(each)))
 
     def _copied(
-        self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime, held: Held
+        self,
+        correlation: str,
+        mirror: Mirror,
+        downstream: Downstream,
+        order: CopyDue,
+        until: datetime,
+        held: Held,
+        lists: TagLists,
     ) -> list[Outcome]:
         now = self._ports.clock.now()
         outcomes: list[Outcome] = []
         promise = Promise(f"{downstream.endpoint} {now.isoformat()}", 0, min(until + _MARGIN, now + _PROMISED))
+        before = self._ports.carrier.rate(mirror, ask=order.wanted[0].digest if order.wanted else "")
         try:
-            order, outcomes = self._affordable(correlation, mirror, order, promise)
+            order, outcomes = self._affordable(correlation, mirror, order, promise, whose(mirror, before))
             if not order.wanted:
                 return outcomes
-            report = self._run(mirror, downstream, order, until, held)
+            report = self._run(mirror, downstream, order, until, held, lists)
         except TooLargeError as error:
             return outcomes + self._fan_out(correlation, mirror, order, error.blobs)
         finally:
             if order.wanted:
-                rate = self._ports.carrier.rate(mirror)
-                self._ports.pulls.settle(whose(mirror), promise.token, rate, self._ports.clock.now())
+                self._settle(mirror, promise, before)
         held.check()  # what came of it is no longer known when others go on with it
         return outcomes + self._concluded(correlation, mirror, downstream, order, report)
 
+    def _settle(self, mirror: Mirror, promise: Promise, before: RateLimit | None) -> None:
+        """Ends the promise, and keeps what upstream says now: of another address, if we have got another one."""
+        now, rate = self._ports.clock.now(), self._ports.carrier.rate(mirror)
+        promised, told = whose(mirror, before), whose(mirror, rate)
+        if promised != told:
+            self._ports.pulls.settle(promised, promise.token, before, now)
+        self._ports.pulls.settle(told, promise.token, rate, now)
+
     def _affordable(
-        self, correlation: str, mirror: Mirror, order: CopyDue, promise: Promise
+        self, correlation: str, mirror: Mirror, order: CopyDue, promise: Promise, budget: str
     ) -> tuple[CopyDue, list[Outcome]]:
-        """What upstream's pulls allow, promised; the rest waits until there are more."""
+        """What upstream's pulls allow, promised; the rest waits until there are more.
+
+        What was fanned out has been read: its manifests are on the shelf, and cost nothing now.
+        """
         now = self._ports.clock.now()
         for place, each in enumerate(order.wanted):
+            if order.fanned and self._ports.carrier.shelved(mirror, each.digest):
+                continue
             more = promise._replace(pulls=each.pulls)
-            if self._ports.pulls.reserve(whose(mirror), more, now, mirror.keep_pulls) is None:
-                until = self._ports.pulls.budget(whose(mirror)).refills(now)
+            if self._ports.pulls.reserve(budget, more, now, mirror.keep_pulls) is None:
+                until = self._ports.pulls.budget(budget).refills(now)
                 late = replace(order, wanted=order.wanted[place:])
                 self._later(correlation, late, until)
                 waits = telling.put_off(correlation, mirror, "budget", until, len(late.wanted))
                 return replace(order, wanted=order.wanted[:place]), [waits]
         return order, []
 
-    def _run(self, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime, held: Held) -> Report:
+    def _run(
+        self, mirror: Mirror, downstream: Downstream, order: CopyDue, until: datetime, held: Held, lists: TagLists
+    ) -> Report:
         """The engine; once more when the repository was missing and has been created."""
         items = [Item(each.digest, each.tag) for each in order.wanted]
         whole = order.fanned >= _MOST_FANNED
@@ -144,10 +169,11 @@ class Copying:
         if creatable and all(each.reason == "new" for each in order.wanted):
             self._ports.places.create(mirror, downstream)
         complete = self._complete(mirror, downstream, order)
-        report = self._ports.carrier.copy(mirror, downstream, items, until, whole=whole, complete=complete, held=held)
+        copy = partial(self._ports.carrier.copy, mirror, downstream, items, until, whole=whole, held=held, lists=lists)
+        report = copy(complete=complete)
         gone = any(isinstance(f.error, RepositoryGoneError) and f.side == "destination" for f in report.failures)
         if gone and creatable and self._ports.places.create(mirror, downstream):
-            return self._ports.carrier.copy(mirror, downstream, items, until, whole=whole, held=held)
+            return copy()
         return report
 
     def _complete(self, mirror: Mirror, downstream: Downstream, order: CopyDue) -> Collection[Digest]:
@@ -162,73 +188,23 @@ class Copying:
         self, correlation: str, mirror: Mirror, downstream: Downstream, order: CopyDue, report: Report
     ) -> list[Outcome]:
         """Each tag by itself: what is downstream is remembered, what failed is told, or tried again."""
-        failures = _by_tag(order, report)
         known = self._ports.memory.known(mirror.name).get(downstream.endpoint, {})
         outcomes = [telling.noted(correlation, mirror, downstream, note) for note in report.notes]
         again: list[tuple[Wanted, LongshoreError]] = []
         self._troubles.over(mirror, downstream, COPY, known)
+        tags = Concluding(self._ports, self._teller, correlation, mirror, downstream, order, report)
         pulled = _pulled(order, report)
         for each in order.wanted:
-            before, failure = known.get(each.tag, Known(each.tag)), failures.get(each.tag)
-            stored = self._stored(mirror, downstream, each) if failure is None else failure
-            if isinstance(stored, str):
-                cost = max(each.pulls, pulled.get(each.digest, 0))
-                outcomes += self._done(correlation, mirror, downstream, each, cost, stored)
-                continue
-            failure = stored
-            if _is_worth_another(failure.error, order, report):
-                again.append((each, failure.error))
-            else:
-                outcomes += self._gave_up(correlation, mirror, downstream, each, before, failure)
+            cost = max(each.pulls, pulled.get(each.digest, 0))
+            now, left, failure, told = tags.placed(each, known.get(each.tag, Known(each.tag)), cost)
+            outcomes += told
+            if failure is not None and _is_worth_another(failure.error, order, report):
+                again.append((left, failure.error))
+            elif failure is not None:
+                outcomes += tags.gave_up(left, now, failure)
         if again:
             outcomes += self._once_more(correlation, mirror, order, again, report)
         return outcomes
-
-    def _stored(self, mirror: Mirror, downstream: Downstream, wanted: Wanted) -> Digest | Failure:
-        """What a tag holds downstream now, or why it cannot be known."""
-        if len(mirror.platforms) != 1:
-            return wanted.digest
-        try:  # an image took the place of its index
-            return self._ports.carrier.stored(mirror, downstream, wanted.tag)
-        except LongshoreError as error:
-            return Failure(Item(wanted.digest, wanted.tag), error, "destination")
-
-    def _done(
-        self, correlation: str, mirror: Mirror, downstream: Downstream, wanted: Wanted, pulls: int, stored: Digest
-    ) -> list[Outcome]:
-        outcome = telling.mirrored(correlation, mirror, downstream, wanted, stored)
-        self._teller.tell([outcome])
-        known = Known(
-            tag=wanted.tag,
-            source=wanted.digest,
-            stored=stored,
-            terms=mirror.terms,
-            referrers=wanted.referrers,
-            pulls=pulls,
-            copied=self._ports.clock.now(),
-        )
-        self._ports.memory.remember(mirror.name, downstream.endpoint, known)
-        return [outcome]
-
-    def _gave_up(
-        self,
-        correlation: str,
-        mirror: Mirror,
-        downstream: Downstream,
-        wanted: Wanted,
-        before: Known,
-        failure: Failure,
-    ) -> list[Outcome]:
-        """Told once for the same image and error; the next look at the mirror tries again, unless it is refused."""
-        outcome = telling.failed(correlation, mirror, downstream, wanted.tag, failure)
-        immutable = isinstance(failure.error, ImmutableTagError)  # the next look holds the tag: that is no news
-        told = f"{Reason.IMMUTABLE.value if immutable else type(failure.error).__name__} {wanted.digest}"
-        if before.told == told:
-            return [replace(outcome, kind=None)]
-        self._teller.tell([outcome])
-        refused = wanted.digest if immutable else before.refused
-        self._ports.memory.remember(mirror.name, downstream.endpoint, replace(before, told=told, refused=refused))
-        return [outcome]
 
     def _once_more(
         self,
@@ -238,8 +214,12 @@ class Copying:
         again: Sequence[tuple[Wanted, LongshoreError]],
         report: Report,
     ) -> list[Outcome]:
-        """At once while each run comes further, soon while others are at it; else it was a try."""
+        """At once while each run comes further, soon while others are at it; else it was a try.
+
+        It is planned anew: what this run has copied itself is no reason to leave out what is left of it.
+        """
         now = self._ports.clock.now()
+        order = replace(order, planned=now)
         wanted, errors = tuple(each for each, _ in again), [error for _, error in again]
         if all(_is_no_try(error, progressed=report.progressed) for error in errors):
             until = max(_until(error, now) for error in errors)
@@ -313,19 +293,6 @@ class Copying:
 
 def _downstream(mirror: Mirror, order: CopyDue) -> Downstream | None:
     return next((each for each in mirror.downstreams if each.endpoint == order.downstream), None)
-
-
-def _by_tag(order: CopyDue, report: Report) -> dict[str, Failure]:
-    """The failure of each tag; what failed of a referrer counts for the tags whose image it refers to, else for all."""
-    found: dict[str, Failure] = {}
-    tags = [each.tag for each in order.wanted]
-    for failure in report.failures:
-        if failure.item.tag in tags:
-            found[failure.item.tag] = failure
-            continue
-        for tag in [each.tag for each in failure.subjects if each.tag] or tags:
-            found.setdefault(tag, failure)
-    return found
 
 
 def _pulled(order: CopyDue, report: Report) -> dict[Digest, int]:

@@ -53,7 +53,7 @@ class Estimator:
 
     def _tree(self, digest: Digest, depth: int) -> dict[Digest, Manifest]:
         manifest = self._manifest(digest)
-        part = in_place_of(manifest, self._platforms)
+        part = in_place_of(manifest, self._platforms, lambda child: self._manifest(child.digest))
         if part is not None:
             return self._tree(part.digest, depth + 1)
         found = {digest: manifest}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from sys import getsizeof
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from longshore.errors import LongshoreError
 from longshore.mirror.uploads import BlobError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from longshore.images import Digest
     from longshore.manifests import Manifest
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+_CAUSE_BYTES: Final = 500
+"""Of a cause without its text, with its place in a list and in a mapping."""
+_AT_ONCE: Final = 64
+"""So many are handed to the threads ahead of time: what waits there takes memory too."""
 
 
 class Cause(NamedTuple):
@@ -28,6 +33,11 @@ class Cause(NamedTuple):
     error: LongshoreError
     side: Side | None
     digest: Digest | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that this takes, roughly."""
+        return _CAUSE_BYTES + sum(getsizeof(each) for each in self.error.args if isinstance(each, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +82,10 @@ class Kin:
         self._up = defaultdict[str, set[str]](set)
         for reference, subjects in forest.subjects.items():
             self._up[reference].update(subjects)
-        children = {digest: [child.digest for child in m.children] for digest, m in forest.manifests.items()}
-        for parent, below in (*children.items(), *forest.below.items()):
-            for child in below:
+        on_the_way = set().union(*forest.subjects.values(), forest.manifests, forest.below)
+        children = ((digest, [child.digest for child in m.children]) for digest, m in forest.manifests.items())
+        for parent, below in (*children, *forest.below.items()):
+            for child in on_the_way.intersection(below):
                 self._up[child].add(parent)
         for root in forest.roots:
             if root.referrer:
@@ -92,7 +103,17 @@ class Kin:
 
 def each(pool: Executor, function: Callable[[T], R], items: Iterable[T]) -> list[R | Cause]:
     """All at once; an error of one is its result. Errors that are not Longshore's end it all."""
-    return list(pool.map(lambda item: caught(lambda: function(item)), items))
+    found: list[R | Cause] = []
+    running: deque[Future[R | Cause]] = deque()
+    for item in items:
+        if len(running) >= _AT_ONCE:
+            found.append(running.popleft().result())
+        running.append(pool.submit(_caught_of, function, item))
+    return found + [each.result() for each in running]
+
+
+def _caught_of(function: Callable[[T], R], item: T) -> R | Cause:
+    return caught(lambda: function(item))
 
 
 def caught(function: Callable[[], R]) -> R | Cause:

@@ -24,15 +24,20 @@ _MOST: Final = 1000
 
 
 class MirrorDue(NamedTuple):
-    """A mirror is to be looked at: all of it, or some tags, or some of its downstreams."""
+    """A mirror is to be looked at: all of it, or some tags, or some of its downstreams.
+
+    `tries` counts looks that a registry put off, one after the other.
+    """
 
     mirror: str
     tags: tuple[str, ...] = ()
     downstreams: tuple[str, ...] = ()
+    tries: int = 0
 
     def detail(self) -> dict[str, Any]:
         """For the message."""
-        return {"mirror": self.mirror, "tags": list(self.tags), "downstreams": list(self.downstreams)}
+        names = {"tags": list(self.tags), "downstreams": list(self.downstreams)}
+        return {"mirror": self.mirror, **names, "tries": self.tries}
 
 
 class Wanted(NamedTuple):
@@ -173,7 +178,8 @@ def _mirror_due(detail: Mapping[str, Any]) -> MirrorDue:
     def texts(key: str) -> tuple[str, ...]:
         return tuple(map(str, _list(detail, key, "detail"))) if detail.get(key) else ()
 
-    return MirrorDue(_text(detail, "mirror", "detail"), texts("tags"), texts("downstreams"))
+    tries = _number(detail, "tries", "detail")
+    return MirrorDue(_text(detail, "mirror", "detail"), texts("tags"), texts("downstreams"), tries)
 
 
 def _copy_due(detail: Mapping[str, Any], where: str = "detail") -> CopyDue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -28,6 +28,22 @@ class Item(NamedTuple):
         return self.reference if self.tag in (None, self.reference) else f"{self.reference} as {self.tag}"
 
 
+@dataclass(slots=True)
+class TagLists:
+    """All tags of both sides, for the parts of a larger order: who needs a list asks for it once. None: not asked yet.
+
+    What the parts copy is added to the destination's.
+    """
+
+    source: frozenset[str] | None = None
+    destination: frozenset[str] | None = None
+
+    def copied(self, items: Iterable[Item]) -> None:
+        """These are at the destination now."""
+        if self.destination is not None:
+            self.destination |= {item.tag for item in items if item.tag is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """An order: items of one repository to another. `source_tags` are all tags of the source, where they are known.
@@ -51,6 +67,7 @@ class Copy:
     """
     shelf: Shelf | None = None
     """Where manifests are that were read before."""
+    lists: TagLists = field(default_factory=TagLists)
 
 
 @dataclass(frozen=True, slots=True)

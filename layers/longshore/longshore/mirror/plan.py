@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
+from longshore.errors import PermanentError
 from longshore.mirror.budget import Budget, pulls_of
 from longshore.mirror.reasons import Action, Reason
+from longshore.mirror.referrers import fallback_tag
 from longshore.mirror.rules import OnMove
+from longshore.mirror.trees import digest_tags
 
 if TYPE_CHECKING:
+    from longshore.errors import LongshoreError
     from longshore.images import Digest
     from longshore.mirror.ports import ManifestHead
     from longshore.mirror.rules import Downstream, Mirror
+
+
+INCOMPLETE: Final = "incomplete"
+"""In place of what refers to an image: something of it could not be copied, and each look tries again."""
+_REFUSED_FOR: Final = timedelta(days=1)
+"""How long an immutable tag is left alone: somebody may make its repository mutable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +45,10 @@ class Known:
     gone: datetime | None = None
     """Since when upstream is known to lack it."""
     refused: Digest = ""
-    """Upstream's digest that downstream's immutable tag did not take."""
+    """Upstream's digest that downstream's immutable tag did not take, last at `refused_at`."""
     told: str = ""
     """What was told of it last, so that it is told once."""
+    refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +61,13 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What downstream has: the digest of each tag; none where there is no such repository."""
+    """What downstream has: the digest of each tag; none where there is no such repository.
+
+    `failed` are tags that it could not be asked for.
+    """
 
     tags: Mapping[str, Digest] = field(default_factory=dict)
+    failed: Mapping[str, LongshoreError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +85,7 @@ class Upstream:
     referrers: Mapping[str, str] = field(default_factory=dict)
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     tags: frozenset[str] | None = None
-    failed: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, LongshoreError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +122,15 @@ class Step:
 
 
 def needs_head(mirror: Mirror, tag: str, knowns: Mapping[Downstream, Mapping[str, Known]]) -> bool:
-    """Whether upstream has to be asked for a tag: not for one that it never moves and that was copied everywhere."""
+    """Whether upstream has to be asked for a tag: not for one that it never moves and that was copied everywhere.
+
+    Copied with all that refers to it, that is.
+    """
     if not any(pattern.matches(tag) for pattern in mirror.tags.immutable):
         return True
     copies = [knowns.get(each, {}).get(tag) for each in mirror.downstreams]
-    return any(known is None or not known.source or known.terms != mirror.terms for known in copies)
+    done = [known for known in copies if known and known.source and known.referrers != INCOMPLETE]
+    return len(done) < len(copies) or any(known.terms != mirror.terms for known in done)
 
 
 def plan(
@@ -132,8 +151,10 @@ def plan(
 
 def _step(mirror: Mirror, tag: str, upstream: Upstream, known: Known | None, listing: Listing, now: datetime) -> Step:
     there = listing.tags.get(tag, "")
-    if tag in upstream.failed:
-        return Step(tag, Reason.UNREADABLE, previous=there, why=upstream.failed[tag])
+    error = upstream.failed.get(tag) or listing.failed.get(tag)
+    if error is not None:
+        reason = Reason.DENIED if isinstance(error, PermanentError) else Reason.UNREADABLE
+        return Step(tag, reason, previous=there, why=str(error))
     if tag not in upstream.heads:
         if known is not None and there == known.stored:
             return Step(tag, Reason.KNOWN, known.source, there)
@@ -174,7 +195,7 @@ def _allowed(
         return step
     if step.reason in (Reason.MOVED, Reason.REPAIR) and mirror.on_move is OnMove.KEEP:
         return replace(step, reason=Reason.KEPT)
-    if known and known.refused == step.digest and step.previous:
+    if known and step.previous and _is_refused(known, step.digest, now):
         return replace(step, reason=Reason.IMMUTABLE)
     since = sighting.since if sighting and sighting.digest == step.digest else now
     if now < since + mirror.tags.min_age:
@@ -182,6 +203,10 @@ def _allowed(
     from_before = known.pulls if known and known.terms == mirror.terms else None
     pulls = pulls_of(is_index=_is_index(head), platforms=len(mirror.platforms), known=from_before)
     return replace(step, pulls=pulls)
+
+
+def _is_refused(known: Known, digest: Digest, now: datetime) -> bool:
+    return known.refused == digest and known.refused_at is not None and now < known.refused_at + _REFUSED_FOR
 
 
 def _is_index(head: ManifestHead) -> bool:
@@ -224,6 +249,24 @@ def _prune(
         reason = waits if there == each.stored else Reason.CHANGED_BY_HAND
         steps.append(Step(each.tag, reason, each.source, there, until=until if reason is Reason.GRACE else None))
     going = sum(step.reason is Reason.GONE for step in steps)
-    if going * 100 > len(copied) * mirror.prune.most:
+    if going * 100 > sum(each.tag in listing.tags for each in copied) * mirror.prune.most:
         return [replace(s, reason=Reason.PRUNE_GUARD) if s.reason is Reason.GONE else s for s in steps]
-    return steps
+    return steps + _companions(mirror, upstream, known, listing, steps)
+
+
+def _companions(
+    mirror: Mirror, upstream: Upstream, known: Mapping[str, Known], listing: Listing, steps: list[Step]
+) -> list[Step]:
+    """Cosign's tags that came along with images that go, where no other tag names the image.
+
+    Not those that upstream still has, or that the mirror chooses by themselves; nor the fallback tag of referrers, of
+    which upstream may tell by its API alone: the image may be in an index that stays, and be verified by it.
+    """
+    gone = {step.tag for step in steps if step.reason is Reason.GONE}
+    staying = {digest for tag, digest in listing.tags.items() if tag not in gone}
+    staying |= {each.source for tag, each in known.items() if tag in listing.tags and tag not in gone}
+    images = {digest for tag in gone for digest in (known[tag].source, known[tag].stored) if digest} - staying
+    tags = {tag for image in images for tag in digest_tags(image, mirror.referrers)} - set(map(fallback_tag, images))
+    own = {*upstream.chosen, *(upstream.tags or ()), *(tag for tag, each in known.items() if each.source)}
+    there = [(tag, listing.tags[tag]) for tag in sorted(tags - own) if tag in listing.tags]
+    return [Step(tag, Reason.GONE, digest, digest) for tag, digest in there]

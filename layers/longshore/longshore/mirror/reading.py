@@ -35,6 +35,7 @@ _DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", re.ASCII)
 _IMMUTABILITY = ("MUTABLE", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION")
+_OF_PRIVATE_ECR = ("immutability", "mutable_tags", "scan_on_push", "kms_key", "lifecycle")
 _LEAST_EVERY = 3600
 _SAME_ACCOUNT = "ecr:"
 _PUBLIC_NAME = re.compile(r"[a-z0-9][a-z0-9-]*/.+", re.ASCII)
@@ -65,6 +66,12 @@ def read_mirrors(raw: object, home: Home | None = None) -> dict[str, Mirror]:
     _refuse_two_writers(mirrors)
     _refuse_circles(mirrors)
     return mirrors
+
+
+def check_mirrors(raw: object) -> None:
+    """Reads them, and raises ConfigurationError also for what a registry would refuse of each image, or never see."""
+    for name, mirror in read_mirrors(raw).items():
+        _Fields(f"mirrors.{name}", cast("Mapping[str, Any]", raw)[name], Home()).check_registries(mirror)
 
 
 def _refuse_two_writers(mirrors: Mapping[str, Mirror]) -> None:
@@ -131,6 +138,18 @@ class _Fields:
                     raise self._error("prune", f"cannot delete from to[{place}], which is not ECR", "remove it")
         if mirror.prune and not mirror.tags.listed:
             raise self._error("prune", "needs to know all of upstream's tags", "choose tags by a glob as well")
+
+    def check_registries(self, mirror: Mirror) -> None:
+        """Raises ConfigurationError."""
+        is_ecr = [each.is_ecr for each in mirror.downstreams]
+        if len(mirror.platforms) > 1 and any(is_ecr):
+            place = f"to[{is_ecr.index(True)}]" if isinstance(self.raw["to"], list) else "to"
+            fix = "name one, or leave platforms out: ECR takes no index without all of its images"
+            raise self._error("platforms", f"are several, and {place} is in ECR", fix)
+        ignored = [name for name in _OF_PRIVATE_ECR if name in (self.raw.get("repository") or {})]
+        if ignored and not any(is_ecr):
+            problem = "goes with a repository of private ECR in to only"
+            raise self._error(f"repository.{ignored[0]}", problem, "remove it")
 
     def _downstreams(self) -> tuple[Downstream, ...]:
         raw = self.raw.get("to")

@@ -47,8 +47,9 @@ class Reason(Code):
     IMMUTABLE = "immutable", Action.HOLD, "moved upstream, and downstream's tag is immutable"
     PRUNE_GUARD = "prune-guard", Action.HOLD, "too many tags would be deleted at once"
     CHANGED_BY_HAND = "changed-by-hand", Action.HOLD, "gone upstream, and downstream's is not what was copied"
+    DENIED = "denied", Action.HOLD, "a registry refuses to tell what this tag names"
 
-    UNREADABLE = "unreadable", Action.WAIT, "upstream could not be asked for it"
+    UNREADABLE = "unreadable", Action.WAIT, "a registry could not be asked for it"
     TOO_YOUNG = "too-young", Action.WAIT, "seen for the first time too recently (min_age)"
     BUDGET = "budget", Action.WAIT, "upstream's pulls are used up"
     GRACE = "grace", Action.WAIT, "gone upstream, and to be deleted when its time is over"

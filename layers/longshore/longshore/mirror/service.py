@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from longshore.errors import PermanentError, ThrottledError, TransientError
 from longshore.events import SweepDue
 from longshore.images import Endpoint, is_artifact_tag
 from longshore.mirror import telling
+from longshore.mirror.again import LaterLooks, backed_off
 from longshore.mirror.copying import Copying
+from longshore.mirror.leases import Held
 from longshore.mirror.messages import (
     BlobsDue,
     CopyDue,
@@ -39,10 +41,14 @@ if TYPE_CHECKING:
 
 _SLACK: Final = timedelta(minutes=10)
 """The sweep's own window: a mirror that is due within it is due now."""
-_LEASE: Final = timedelta(minutes=15)
+_PAUSED: Final = timedelta(minutes=15)
 _BUSY: Final = timedelta(minutes=1)
 _MOST: Final = 500
 """Tags in one order: a message holds 256 kB."""
+
+
+_Looked: TypeAlias = "tuple[list[Outcome], list[CopyDue]]"
+"""What was done and told at once, and what is to be copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,19 @@ class Ports:
 class Mirrorer:
     """The use case of mirror's queue."""
 
-    def __init__(self, ports: Ports, mirrors: Mapping[str, Mirror], home: str, *, observe: bool = False) -> None:
-        """`home` is the host of this account's and Region's registry; `observe`: plan, and change nothing."""
+    def __init__(
+        self,
+        ports: Ports,
+        mirrors: Mapping[str, Mirror],
+        home: str,
+        *,
+        observe: bool = False,
+        forgets: bool = False,
+    ) -> None:
+        """`home` is the host of this account's and Region's registry; `observe`: plan, and change nothing.
+
+        `forgets`: nobody gets the messages for later, as of a command. Then none may be relied on.
+        """
         self._ports = ports
         self._mirrors = mirrors
         self._home = home
@@ -74,6 +91,7 @@ class Mirrorer:
         self._teller = Teller(ports.publisher)
         self._troubles = Troubles(ports.memory, self._teller)
         self._copying = Copying(ports, self._teller, self._troubles)
+        self._later = LaterLooks(ports.leases, ports.postponer, forgets=forgets)
 
     def handle(self, received: Message, until: datetime) -> list[Outcome]:
         """Does what a message asks for, as far as it can be begun before `until`. Raises TransientError."""
@@ -91,9 +109,13 @@ class Mirrorer:
         return []
 
     def _worked(self, received: Message, work: MirrorDue | CopyDue | BlobsDue, until: datetime) -> list[Outcome]:
-        """What asks registries and the ledger: not while everything is paused."""
+        """What asks registries: not while everything is paused. Then one look at each mirror waits, and orders do."""
+        now = self._ports.clock.now()
         if self._ports.switches.paused() is not None:
-            self._ports.postponer.postpone(received.body, self._ports.clock.now() + _LEASE)
+            if isinstance(work, MirrorDue):
+                self._later.put_off(received.correlation, work, now, now + _PAUSED)
+            else:
+                self._ports.postponer.postpone(received.body, now + _PAUSED)
             return []
         if isinstance(work, MirrorDue):
             return self._due(received, work, until)
@@ -102,10 +124,14 @@ class Mirrorer:
     # -- what makes mirrors due -------------------------------------------------------------------------------------
 
     def _sweep(self, correlation: str, now: datetime) -> list[Outcome]:
-        """A message for each mirror whose time has come: each has an invocation of its own."""
+        """A message for each mirror whose time has come: each has an invocation of its own.
+
+        None for those that are looked at later anyway: whoever put them off had a reason to.
+        """
         for mirror in self._mirrors.values():
             last = self._ports.leases.last(_lease_of(mirror))
-            if last is None or now >= last + mirror.every - _SLACK:
+            is_due = last is None or now >= last + mirror.every - _SLACK
+            if is_due and self._later.pending(mirror.name, now) is None:
                 self._ports.postponer.postpone(message(MirrorDue(mirror.name), correlation, now), now)
         return []
 
@@ -131,33 +157,40 @@ class Mirrorer:
         mirror, now = self._mirrors.get(due.mirror), self._ports.clock.now()
         if mirror is None:
             return []  # it was taken out of the configuration since
-        lease = self._ports.leases.take(_lease_of(mirror), now, now + _LEASE)
-        if lease is None:
+        held = Held.take(self._ports.leases, self._ports.clock, _lease_of(mirror))
+        if held is None:
             self._ports.postponer.postpone(waiting(received.body, now + _BUSY), now + _BUSY)
             return [telling.put_off(received.correlation, mirror, "busy", now + _BUSY)]
         try:
-            return self._looked(received, _narrowed(mirror, due), due, until)
+            outcomes, orders = self._looked(received, _narrowed(mirror, due), due, held)
         finally:
-            self._ports.leases.release(lease)
+            held.release()
+        return outcomes + self._carry_out(received.correlation, mirror, orders, until)
 
-    def _looked(self, received: Message, mirror: Mirror, due: MirrorDue, until: datetime) -> list[Outcome]:
+    def _looked(self, received: Message, mirror: Mirror, due: MirrorDue, held: Held) -> _Looked:
         now = self._ports.clock.now()
         try:
-            survey = self._surveyor.look(mirror, due.tags or None)
+            survey = self._surveyor.look(mirror, due.tags or None, beat=held.is_kept)
             _raise_if_nothing_is_listed(survey)
         except ThrottledError as error:
-            later = now + timedelta(seconds=max(60.0, error.retry_after))
-            self._ports.postponer.postpone(waiting(received.body, later), later)
-            return [telling.put_off(received.correlation, mirror, "throttled", later)]
+            return [self._throttled(received.correlation, mirror, due, error)], []
         except PermanentError as error:
             self._ports.leases.done(_lease_of(mirror), now)  # the next sweep that is due tries again
-            return self._troubles.tell(received.correlation, mirror, None, LOOK, error)
+            return self._troubles.tell(received.correlation, mirror, None, LOOK, error), []
         for each in survey.listings:
             self._troubles.over(mirror, each, LOOK, survey.known.get(each, {}))
         if not due.tags and not due.downstreams:
             self._ports.leases.done(_lease_of(mirror), now)
         unlisted = self._unlisted(received.correlation, survey, due)
-        return unlisted + self._act(received.correlation, survey, until)
+        outcomes, orders = self._act(received.correlation, survey, held)
+        return unlisted + outcomes, orders
+
+    def _throttled(self, correlation: str, mirror: Mirror, due: MirrorDue, error: ThrottledError) -> Outcome:
+        """Put off, each time for longer: a look costs a registry that has too much to do many requests."""
+        now = self._ports.clock.now()
+        until = now + backed_off(due, error.retry_after)
+        until = self._later.put_off(correlation, due._replace(tries=due.tries + 1), now, until)
+        return telling.put_off(correlation, mirror, "throttled", until)
 
     def _unlisted(self, correlation: str, survey: Survey, due: MirrorDue) -> list[Outcome]:
         """Downstreams that could not be looked at: told, or looked at again by themselves; the others go on."""
@@ -166,21 +199,22 @@ class Mirrorer:
             if isinstance(error, PermanentError):
                 outcomes += self._troubles.tell(correlation, survey.mirror, downstream, LOOK, error)
                 continue
-            until = survey.now + timedelta(seconds=error.retry_after if isinstance(error, ThrottledError) else 0)
-            again = message(due._replace(downstreams=(str(downstream.endpoint),)), correlation, survey.now)
-            self._ports.postponer.postpone(waiting(again, until), until)
+            wait = backed_off(due, error.retry_after) if isinstance(error, ThrottledError) else timedelta()
+            again = due._replace(downstreams=(str(downstream.endpoint),), tries=due.tries + 1)
+            until = self._later.put_off(correlation, again, survey.now, survey.now + wait)
             outcomes.append(telling.put_off(correlation, survey.mirror, "unlisted", until))
         return outcomes
 
-    def _act(self, correlation: str, survey: Survey, until: datetime) -> list[Outcome]:
+    def _act(self, correlation: str, survey: Survey, held: Held) -> _Looked:
         plans = survey.plans()
         mirror = survey.mirror
         if self._observe:
-            return self._teller.tell([telling.reported(correlation, mirror, plans, {}, 0, observe=True)])
+            return self._teller.tell([telling.reported(correlation, mirror, plans, {}, 0, observe=True)]), []
         outcomes: list[Outcome] = []
         deleted: dict[Downstream, list[str]] = {}
         orders: list[CopyDue] = []
         for downstream, steps in plans.items():
+            held.check()  # what was seen is no longer true when others have gone on with it
             known = survey.known.get(downstream, {})
             self._mark(mirror, downstream, steps, known, survey)
             if mirror.catalog and survey.listings[downstream].tags:
@@ -191,12 +225,16 @@ class Mirrorer:
             orders += self._orders(mirror, downstream, steps, survey.now)
         failing = sum(step.reason is Reason.UNREADABLE for steps in plans.values() for step in steps)
         outcomes += self._teller.tell([telling.reported(correlation, mirror, plans, deleted, failing)])
-        outcomes += self._wait_for_pulls(correlation, mirror, plans, survey.now)
+        return outcomes + self._wait_for_pulls(correlation, mirror, plans, survey.now), orders
+
+    def _carry_out(self, correlation: str, mirror: Mirror, orders: list[CopyDue], until: datetime) -> list[Outcome]:
+        """One order at once, several each in an invocation of its own. The mirror may be looked at meanwhile."""
         if len(orders) == 1:
-            return outcomes + self._copying.copy(correlation, mirror, orders[0], until)
+            return self._copying.copy(correlation, mirror, orders[0], until)
+        now = self._ports.clock.now()
         for order in orders:
-            self._ports.postponer.postpone(message(order, correlation, survey.now), survey.now)
-        return outcomes
+            self._ports.postponer.postpone(message(order, correlation, now), now)
+        return []
 
     def _orders(self, mirror: Mirror, downstream: Downstream, steps: tuple[Step, ...], now: datetime) -> list[CopyDue]:
         wanted = [
@@ -283,17 +321,12 @@ class Mirrorer:
     def _wait_for_pulls(
         self, correlation: str, mirror: Mirror, plans: Mapping[Downstream, tuple[Step, ...]], now: datetime
     ) -> list[Outcome]:
-        """A later look for what the budget did not allow; one at a time, however often the mirror is looked at."""
+        """A later look for what the budget did not allow."""
         late = [step for steps in plans.values() for step in steps if step.reason is Reason.BUDGET]
         until = min((step.until for step in late if step.until), default=None)
         if until is None:
             return []
-        again = f"pulls {mirror.name}"
-        pending = self._ports.leases.last(again)
-        if pending is None or pending <= now:
-            later = waiting(message(MirrorDue(mirror.name), correlation, now), until)
-            self._ports.postponer.postpone(later, until)
-            self._ports.leases.done(again, until)
+        until = self._later.put_off(correlation, MirrorDue(mirror.name), now, until)
         return [telling.put_off(correlation, mirror, Reason.BUDGET.value, until, len(late))]
 
     # -- carrying out ------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Memory(Protocol):
 
 
 class Pulls(Protocol):
-    """The budgets of pulls. `whose` names a registry's host and the login that it counts for."""
+    """The budgets of pulls. `whose` names a registry's host and the login, or the address, that it counts for."""
 
     def budget(self, whose: str) -> Budget:
         """What is known; an empty one for a registry that was never used."""

@@ -42,6 +42,8 @@ class Storing:
     """A run that was cut off may have stored some already, which nobody has looked for."""
 
     def __post_init__(self) -> None:
+        self.there = set(self.forest.present)
+        """What the destination has of the forest for sure; grows while it is stored."""
         self._refused: dict[Item, Cause] = {}
         self._unlisted: dict[Digest, list[Manifest]] = defaultdict(list)
         self._listed: set[Digest] = set()
@@ -88,6 +90,7 @@ class Storing:
             return
         roots = self._tags.get(manifest.digest, [])
         if not roots and self._is_there(manifest.digest):
+            self.there.add(manifest.digest)
             self.tally.manifest(skipped=True)
             return
         self._put(manifest, roots)
@@ -116,6 +119,7 @@ class Storing:
         self.before_put()
         self.deadline.check_put()
         stored = self.destination.put_manifest(self.repository, manifest, tags)
+        self.there.add(manifest.digest)
         if manifest.subject is not None and stored.subject is None:
             self._unlisted[manifest.subject.digest].append(manifest)
         elif manifest.subject is not None:
@@ -140,7 +144,10 @@ class Storing:
         named = [blob for blob in manifest.blobs if blob.is_distributable and blob.digest in error.digests]
         blobs = named or [blob for blob in manifest.blobs if blob.is_distributable]
         if manifest.is_index and not all(self._is_known(child.digest) for child in manifest.children):
-            text = "the registry takes no index without all of its manifests: copy one platform, or all of them"
+            text = (
+                "the registry takes no index without all of its manifests: "
+                "copy one platform, or all (so where a platform has several images)"
+            )
             raise UnsupportedError(f"{error}: {text}") from None
         if not blobs:
             raise error

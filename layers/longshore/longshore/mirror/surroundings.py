@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import threading
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from longshore.errors import GoneError
+from longshore.errors import GoneError, LongshoreError
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -30,6 +30,7 @@ class Surroundings:
         self._lock = threading.RLock()
         self._indexes: set[Digest] = set()
         self._seen_tag = False
+        self._is_unlisted = False
 
     def digest_of(self, tag: str) -> Digest | None:
         """What a tag holds at the destination."""
@@ -61,19 +62,27 @@ class Surroundings:
         with self._lock:
             return self._bulk is not None or digest in self._indexes
 
-    def source_tags(self) -> Collection[str]:
-        """All of the source's."""
+    def source_tags(self) -> Collection[str] | None:
+        """All of the source's; None where it does not list them: many let anybody pull, and nobody list."""
         with self._lock:
             return self._source_tags
 
     @cached_property
-    def _source_tags(self) -> frozenset[str]:
+    def _source_tags(self) -> frozenset[str] | None:
         if self._copy.source_tags is not None:
             return self._copy.source_tags
+        lists = self._copy.lists
+        if lists.source is None:
+            lists.source = self._asked_source_tags()
+        return lists.source
+
+    def _asked_source_tags(self) -> frozenset[str] | None:
         try:
             return frozenset(self._source.tags(self._copy.source))
         except GoneError:
             return frozenset()
+        except LongshoreError:
+            return None
 
     @property
     def _listed(self) -> frozenset[str] | None:
@@ -82,17 +91,27 @@ class Surroundings:
 
     @cached_property
     def _list(self) -> frozenset[str] | None:
-        if len(self._copy.items) < _WORTH_A_LIST:
-            return None
-        with contextlib.suppress(GoneError):
-            return frozenset(self._destination.tags(self._copy.destination))
-        return frozenset()
+        """All tags of the destination, where that is worth it and allowed."""
+        lists = self._copy.lists
+        if lists.destination is None and len(self._copy.items) >= _WORTH_A_LIST:
+            lists.destination = self._some_tags(None)
+        return lists.destination
 
     @cached_property
     def _has_a_tag(self) -> bool:
-        with contextlib.suppress(GoneError):
-            return next(iter(self._destination.tags(self._copy.destination)), None) is not None
-        return False
+        """True where it does not say: each is asked for then."""
+        tags = None if self._is_unlisted else self._some_tags(1)
+        return tags is None or bool(tags)
+
+    def _some_tags(self, most: int | None) -> frozenset[str] | None:
+        """Those of the destination, at most so many; None where it does not list them."""
+        try:
+            return frozenset(itertools.islice(self._destination.tags(self._copy.destination), most))
+        except GoneError:
+            return frozenset()
+        except LongshoreError:
+            self._is_unlisted = True
+            return None
 
     @property
     def _bulk(self) -> Mapping[str, Digest] | None:

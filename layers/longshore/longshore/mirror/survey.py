@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from longshore.errors import AccessDeniedError, LongshoreError, PermanentError, ThrottledError
+from longshore.errors import LongshoreError, PermanentError, ThrottledError
 from longshore.mirror.choosing import candidates, choose
 from longshore.mirror.errors import AddressError, RepositoryGoneError
 from longshore.mirror.plan import Known, Listing, Sighting, Step, Upstream, needs_head, plan
@@ -20,15 +20,15 @@ from longshore.mirror.rules import By, Downstream
 if TYPE_CHECKING:
     from longshore.images import Digest
     from longshore.mirror.budget import Budget
-    from longshore.mirror.ports import Registry
+    from longshore.mirror.ports import RateLimit, Registry
     from longshore.mirror.rules import Mirror
     from longshore.mirror.stores import Memory, Places, Pulls
     from longshore.ports import Clock
 
 _AT_ONCE: Final = 8
 _COSIGN: Final = (".sig", ".att", ".sbom")
-_FOR_ALL: Final = (AccessDeniedError, AddressError, RepositoryGoneError, ThrottledError)
-"""What one tag's request says of every other one."""
+_FOR_ALL: Final = (AddressError, RepositoryGoneError, ThrottledError)
+"""What one tag's request says of every other one. A denial does not: it may be of that tag."""
 _Asked = TypeVar("_Asked")
 
 
@@ -59,9 +59,14 @@ class Survey:
         return found
 
 
-def whose(mirror: Mirror) -> str:
-    """Whose pulls the mirror uses: those of a login at a host, or of nobody there."""
-    return f"{mirror.upstream.host}#{mirror.secret or 'anonymous'}"
+def whose(mirror: Mirror, rate: RateLimit | None) -> str:
+    """Whose pulls the mirror uses: those of a login at a host, or else of the address that they come from.
+
+    A Lambda function has many addresses; the registry says in `rate` for which one it counts.
+    """
+    if mirror.secret:
+        return f"{mirror.upstream.host}#{mirror.secret}"
+    return f"{mirror.upstream.host}#anonymous" + (f"@{rate.source}" if rate is not None and rate.source else "")
 
 
 class Surveyor:
@@ -73,9 +78,12 @@ class Surveyor:
         self._pulls = pulls
         self._clock = clock
 
-    def look(self, mirror: Mirror, only: Iterable[str] | None = None) -> Survey:
+    def look(
+        self, mirror: Mirror, only: Iterable[str] | None = None, *, beat: Callable[[], object] = lambda: None
+    ) -> Survey:
         """The survey of a mirror, or of `only` some of its tags: those that an event named.
 
+        `beat` is called now and then: as long as it is, the work goes on.
         Raises what says that upstream cannot be used at all; what concerns a downstream or a tag is in the survey.
         """
         now = self._clock.now()
@@ -85,12 +93,15 @@ class Surveyor:
         sightings = self._memory.sightings(mirror.name)
         at_once = self._at_once(mirror) if only is None else {}
         tags = frozenset(at_once or source.tags(mirror.upstream.name)) if mirror.tags.listed else None
-        chosen, left = choose(mirror.tags, tags or mirror.tags.names, self._arrivals(mirror, tags or (), now))
+        beat()
+        arrivals = self._arrivals(mirror, tags or (), now)
+        chosen, left = choose(mirror.tags, tags or mirror.tags.names, arrivals, _ripe(mirror, known, sightings, now))
         if only is not None:
             wanted = set(only)
             chosen, left = [t for t in chosen if t in wanted], {t: r for t, r in left.items() if t in wanted}
         asked = [tag for tag in chosen if needs_head(mirror, tag, known)]
         heads, failed = self._heads(mirror, source, asked, at_once)
+        beat()
         upstream = Upstream(
             chosen=tuple(chosen),
             left=left,
@@ -103,6 +114,7 @@ class Surveyor:
         listings: dict[Downstream, Listing] = {}
         unlisted: dict[Downstream, LongshoreError] = {}
         for each in mirror.downstreams:
+            beat()
             try:
                 listings[each] = self._listing(mirror, each, chosen)
             except LongshoreError as error:
@@ -135,13 +147,11 @@ class Surveyor:
 
     def _heads(
         self, mirror: Mirror, source: Registry, tags: list[str], at_once: Mapping[str, Digest]
-    ) -> tuple[dict[str, ManifestHead | None], dict[str, str]]:
+    ) -> tuple[dict[str, ManifestHead | None], dict[str, LongshoreError]]:
         """What is known `at_once` has no media type: that only says how many pulls a copy costs, and ECR has none."""
         if at_once:
             return {tag: ManifestHead(at_once[tag], "") if tag in at_once else None for tag in tags}, {}
-        answers = _each(tags, lambda tag: source.head(mirror.upstream.name, tag))
-        heads = {tag: answer for tag, answer in answers.items() if not isinstance(answer, LongshoreError)}
-        return heads, {tag: str(answer) for tag, answer in answers.items() if isinstance(answer, LongshoreError)}
+        return _told(_each(tags, lambda tag: source.head(mirror.upstream.name, tag)))
 
     def _referrers(
         self,
@@ -164,8 +174,7 @@ class Surveyor:
             named = [tag for tag in told if tag in (tags or ())]
             return found + [head.digest for tag in named if (head := source.head(name, tag))]
 
-        but_denied = (AddressError, RepositoryGoneError, ThrottledError)  # who may pull may not list
-        answers = _each(digests, of, but_denied)
+        answers = _each(digests, of)
         known = {digest: _hash(found) for digest, found in answers.items() if not isinstance(found, LongshoreError)}
         return {tag: known[head.digest] for tag, head in heads.items() if head and head.digest in known}
 
@@ -193,34 +202,47 @@ class Surveyor:
         if tagged is not None:
             return Listing(tagged)
         registry = self._places.destination(mirror, downstream)
-        answers = _each(chosen, lambda tag: registry.head(name, tag))
-        tags = {}
-        for tag, answer in answers.items():
-            if isinstance(answer, LongshoreError):
-                raise answer
-            if answer:
-                tags[tag] = answer.digest
-        return Listing(tags)
+        heads, failed = _told(_each(chosen, lambda tag: registry.head(name, tag)))
+        return Listing({tag: head.digest for tag, head in heads.items() if head}, failed)
 
     def _budget(self, mirror: Mirror, source: Registry, now: datetime) -> Budget:
         """As the ledger has it, with what the registry has just said."""
+        name = whose(mirror, source.rate)
         if source.rate is not None:
-            self._pulls.settle(whose(mirror), "", source.rate, now)
-        return self._pulls.budget(whose(mirror))
+            self._pulls.settle(name, "", source.rate, now)
+        return self._pulls.budget(name)
 
 
-def _each(
-    keys: Iterable[str],
-    ask: Callable[[str], _Asked],
-    for_all: tuple[type[LongshoreError], ...] = _FOR_ALL,
-) -> dict[str, _Asked | LongshoreError]:
+def _ripe(
+    mirror: Mirror,
+    known: Mapping[Downstream, Mapping[str, Known]],
+    sightings: Mapping[str, Sighting],
+    now: datetime,
+) -> dict[str, bool] | None:
+    """Whether each tag's image is out of quarantine, for `latest`; a tag that was copied is. None: there is none."""
+    if not mirror.tags.min_age:
+        return None
+    seen = {tag: now >= sighting.since + mirror.tags.min_age for tag, sighting in sightings.items()}
+    return seen | {tag: True for tags in known.values() for tag, each in tags.items() if each.source}
+
+
+def _told(answers: Mapping[str, _Asked | LongshoreError]) -> tuple[dict[str, _Asked], dict[str, LongshoreError]]:
+    """The answers, and what came in the way of which tag. Raises it when every tag has it: denied, or failed."""
+    failed = {tag: answer for tag, answer in answers.items() if isinstance(answer, LongshoreError)}
+    kinds = {isinstance(error, PermanentError) for error in failed.values()}
+    if len(kinds) == 1 and len(failed) == len(answers):
+        raise next(iter(failed.values()))
+    return {tag: answer for tag, answer in answers.items() if not isinstance(answer, LongshoreError)}, failed
+
+
+def _each(keys: Iterable[str], ask: Callable[[str], _Asked]) -> dict[str, _Asked | LongshoreError]:
     """The answers, several asked for at once. Raises an error that holds for all; any other is the answer."""
     wanted = list(keys)
 
     def one(key: str) -> _Asked | LongshoreError:
         try:
             return ask(key)
-        except for_all:
+        except _FOR_ALL:
             raise
         except LongshoreError as error:
             return error

@@ -79,7 +79,7 @@ def held(correlation: str, mirror: Mirror, downstream: Downstream, step: Step) -
         "digest": step.digest or None,
         "previous": step.previous or None,
         "error": None,
-        "why": step.reason.meaning,
+        "why": (step.why or step.reason.meaning)[:_WHY],
         "side": None,
         "blob": None,
         "retry_at": None,

@@ -1,13 +1,14 @@
-"""The trees of manifests that are to be stored: what belongs to them, what comes before what. Nothing is asked here."""
+"""The trees of manifests that are to be stored: what belongs to them, what comes before what."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from longshore.errors import UnsupportedError
 from longshore.mirror.referrers import fallback_tag
+from longshore.texts import printable
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _DIGEST_TAG: Final = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:[0-9a-f]{64})?(?P<suffix>\.sig|\.att|\.sbom)?")
 _SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = {"all": ("", ".sig", ".att", ".sbom"), "signatures": (".sig",)}
 _SIGNATURES: Final = re.compile(r"cosign.*sig|sigstore\.bundle|notary\.signature|simplesigning", re.IGNORECASE)
+_MOST_WITHIN: Final = 100
 _ATTESTED: Final = "vnd.docker.reference.digest"
 """The annotation by which BuildKit says whose attestation a child is."""
 
@@ -43,16 +45,38 @@ def chosen(index: Manifest, platforms: Collection[str]) -> Sequence[Descriptor]:
         if child.digest in fitting or child.annotations.get(_ATTESTED) in fitting or is_index_entry(child)
     ]
     if not kept:
-        there = ", ".join(sorted({child.platform for child in index.children if child.platform})) or "none"
-        raise UnsupportedError(f"the index has no {' or '.join(sorted(platforms))}; its platforms: {there}")
+        raise _without(platforms, index.children)
     return kept
 
 
-def in_place_of(index: Manifest, platforms: Collection[str]) -> Descriptor | None:
-    """The one image that takes the place of an index when one platform is wanted (docs/mirror.md); else None."""
+def _without(platforms: Collection[str], children: Iterable[Descriptor]) -> UnsupportedError:
+    there = printable(", ".join(sorted({child.platform for child in children if child.platform}))) or "none"
+    return UnsupportedError(f"the index has no {' or '.join(sorted(platforms))}; its platforms: {there}")
+
+
+def in_place_of(
+    index: Manifest, platforms: Collection[str], read: Callable[[Descriptor], Manifest]
+) -> Descriptor | None:
+    """The one image that takes the place of an index when one platform is wanted (docs/mirror.md).
+
+    It may be in an index within, which `read` gives. None where there are several, or nothing is to be replaced. Raises
+    UnsupportedError when there is none.
+    """
     if len(platforms) != 1 or not index.is_index:
         return None
-    fitting = {child.digest: child for child in index.children if child.platform in platforms}
+    seen, left = {index.digest: list(index.children)}, [*index.children]
+    while left:
+        child = left.pop()
+        if not is_index_entry(child) or child.digest in seen or child.platform not in (None, *platforms):
+            continue
+        if len(seen) > _MOST_WITHIN:
+            raise UnsupportedError(f"more than {_MOST_WITHIN} indexes within one")
+        seen[child.digest] = list(read(child).children)
+        left += seen[child.digest]
+    images = [child for children in seen.values() for child in children if not is_index_entry(child)]
+    fitting = {child.digest: child for child in images if child.platform in platforms}
+    if not fitting:
+        raise _without(platforms, images)
     return next(iter(fitting.values())) if len(fitting) == 1 else None
 
 

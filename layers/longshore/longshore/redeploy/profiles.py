@@ -133,7 +133,8 @@ class _Fields:
         try:
             return compile_pattern(text, search)
         except PatternError as error:
-            raise PolicyError(f"{self.key}.{name}", f"{text[:80]!r} {error}", r"as in '^v?\d+\.\d+\.\d+$'") from error
+            fix = r"as in '^v?\d+\.\d+\.\d+$', or with search: true to match any part"
+            raise PolicyError(f"{self.key}.{name}", f"{text[:80]!r} {error}", fix) from error
 
     def _extract(self, search: bool) -> Pattern | None:
         if self.raw.get("extract") is None:

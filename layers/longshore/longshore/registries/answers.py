@@ -16,7 +16,8 @@ from longshore.mirror.errors import (
     UploadLostError,
     UploadOffsetError,
 )
-from longshore.registries.headers import printable, received
+from longshore.registries.headers import received
+from longshore.texts import printable
 
 if TYPE_CHECKING:
     from longshore.registries.transport import Answer

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from longshore.errors import GoneError, UnsupportedError
+from longshore.errors import AccessDeniedError, GoneError, UnsupportedError
 from longshore.images import is_tag
 from longshore.manifests import ACCEPT, MAX_MANIFEST, Descriptor, Manifest, ManifestError, is_digest, read_object
 from longshore.mirror.errors import IntegrityError, ProtocolError, RefusedError, RepositoryGoneError
@@ -119,6 +119,9 @@ class DistributionRegistry(Uploads):
                 repository, manifest, manifest.digest, "?" + "&".join(f"tag={tag}" for tag in tags)
             )
         except RefusedError:  # 414 and 431 most of all; one by one it shows which tag it was
+            return None
+        except (AccessDeniedError, GoneError, UnsupportedError):  # of the query, perhaps
+            self._takes_many_tags = False
             return None
         self._takes_many_tags = bool(taken)
         return stored if taken >= set(tags) else None

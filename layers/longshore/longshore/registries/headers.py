@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 from longshore.mirror.ports import RateLimit
+from longshore.texts import printable
 
 _LONGEST: Final = 16_384
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -116,11 +117,6 @@ def warnings(values: Iterable[str]) -> Iterator[str]:
     for value in values:
         for text in _WARNING.findall(value[:_LONGEST]):
             yield printable(re.sub(r"\\(.)", r"\1", text))
-
-
-def printable(text: str, longest: int = 300) -> str:
-    """Somebody else's text on one line, cut."""
-    return "".join(letter if letter.isprintable() else " " for letter in text[: longest + 1])[:longest].strip()
 
 
 def _unquoted(text: str) -> str:

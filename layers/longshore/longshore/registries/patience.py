@@ -53,7 +53,8 @@ class Patience:
     def put_off(self, text: str, seconds: float) -> PutOffError:
         """The error that sends the work away until later, at most for a day."""
         wait = min(max(seconds, 1.0), _LONGEST_ASKED)
-        return PutOffError(text, wait, self.clock.now() + timedelta(seconds=wait))
+        until = self.clock.now() + timedelta(seconds=wait)
+        return PutOffError(f"{text}: not before {until:%Y-%m-%d %H:%M:%S} UTC", wait, until)
 
     def throttled(self, text: str, asked: float | None) -> ThrottledError:
         """The error for a registry that still throttles after the last try."""
