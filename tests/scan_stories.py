@@ -73,8 +73,10 @@ def replaced() -> ScanWorld:
 
 
 def removed() -> ScanWorld:
-    """The image is deleted."""
-    world = running_world(CRITICAL)
+    """An image that was told of before anything ran it is deleted."""
+    world = ScanWorld()
+    world.push(ONE, CRITICAL, tag="next")
+    looked(world)
     del world.scans.assessments[WEB, ONE]
     return looked(world)
 

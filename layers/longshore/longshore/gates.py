@@ -131,8 +131,8 @@ class GateQuestion:
 class GateVerdict:
     """The answer: why, when, and in figures for people (`counts` by priority, `findings` the gravest as text).
 
-    `until` is when an acceptance ends that it rests on; None: it rests on none that ends. `at` is when it was judged last,
-    `since` when it was first said what has been said ever since; None: at `at`.
+    `until` is when an acceptance ends that it rests on; None: it rests on none that ends. `at` is when it was judged
+    last, `since` when it was first said what has been said ever since; None: at `at`.
     """
 
     reason: GateReason
