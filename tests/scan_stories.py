@@ -48,6 +48,14 @@ def worsened() -> ScanWorld:
     return looked(world)
 
 
+def mended_upstream() -> ScanWorld:
+    """A newer image lacks what was told of the one that runs."""
+    world = running_world(CRITICAL)
+    world.clock.advance(60)
+    world.push(TWO, MINOR, tag="v2")
+    return looked(world)
+
+
 def accepted_and_reopened() -> ScanWorld:
     """Accepted, and found again once that ended."""
     world = looked(accepting(running_world(CRITICAL), 30))
@@ -128,6 +136,7 @@ def gate_without_a_result() -> ScanWorld:
 STORIES: tuple[Callable[[], ScanWorld], ...] = (
     findings_of_two_teams,
     worsened,
+    mended_upstream,
     accepted_and_reopened,
     mended,
     replaced,

@@ -68,7 +68,7 @@ MEANT = {
     "longshore/image-mirrored": "NoticeDue RunningChanged",
     "longshore/mirror-failed": "NoticeDue",
     "longshore/mirror-reported": "NoticeDue",
-    "longshore/findings-reported": "NoticeDue",
+    "longshore/findings-reported": "MirroredAccused NoticeDue",
     "longshore/findings-reported-digest": "NoticeDue",
     "longshore/findings-reported-expiring": "NoticeDue",
     "longshore/findings-resolved": "NoticeDue",

@@ -176,6 +176,38 @@ def test_what_was_mirrored_is_mirrored_on() -> None:
     assert made.downstream("on").tags == {"1.0": digest("one")}
 
 
+def reported(name: str, **detail: object) -> dict[str, object]:
+    return {
+        "report": "scan",
+        "reason": "new",
+        "repository": name,
+        "registry": HOME.account,
+        "region": HOME.region,
+        **detail,
+    }
+
+
+def test_what_is_found_in_a_mirrored_image_has_upstream_looked_at_at_once() -> None:
+    made = MirrorWorld(web={**WEB, "every": "7d"})
+    made.upstream("web").tags["1.0"] = digest("one")
+    made.sweep()
+    made.run()
+    made.upstream("web").tags["1.1"] = digest("mended")
+    made.sweep()
+    made.run()
+    assert "1.1" not in made.downstream("web").tags
+    name = "mirror/web"
+    for detail in (reported("another"), reported(name, region="eu-north-1"), reported(name, report="digest")):
+        made.send_event("Findings Reported", detail)
+    made.send_event("Findings Reported", reported(name, reason="mended-upstream"))
+    made.run(5)
+    assert "1.1" not in made.downstream("web").tags
+    for _ in range(3):
+        made.send_event("Findings Reported", reported(name))
+    made.run(5)
+    assert made.downstream("web").tags["1.1"] == digest("mended")
+
+
 @settings(max_examples=50)
 @given(looks=st.lists(st.sets(st.integers(0, 60), max_size=12), min_size=2, max_size=6), latest=st.integers(1, 4))
 def test_by_time_each_look_copies_the_newest_alone(looks: list[set[int]], latest: int) -> None:

@@ -578,3 +578,12 @@ def test_whatever_the_detail_is_a_notice_comes_of_it(kind: Kind, detail: dict[st
     assert found.headline.key in CATALOGUES["en"]
     for channel in ("slack", "email"):
         WITHIN[channel](render(found, channel, "ja"))
+
+
+def test_what_a_newer_image_mends_is_good_news() -> None:
+    cure = {"digest": "sha256:" + "b" * 64, "tags": ["v1.8.5"], "fixed": 3, "of": 4}
+    none = dict.fromkeys(("new", "worsened", "reopened", "more"), 0)
+    news = told("findings-reported", reason="mended-upstream", priority=None, findings=[], cure=cure, **none)
+    assert "3 of 4 findings fixed in v1.8.5" in headline(news)
+    assert "v1.8.5 で修正済み" in headline(news, "ja")
+    assert news.severity is Severity.INFO

@@ -9,9 +9,10 @@ from longshore.events import Kind
 from longshore.scan.findings import Finding, Fix, ScanState, Severity
 from longshore.scan.rules import read_scan_policy
 from longshore.scan.suppressions import Origin, Suppression
-from tests.scan_world import CRITICAL, ONE, SERVICE, SHOP, WEB, ScanWorld, running_world
+from tests.scan_world import CRITICAL, HIGH, ONE, SERVICE, SHOP, THREE, TWO, WEB, ScanWorld, running_world
 
 DAY = timedelta(days=1)
+FOUR = "sha256:" + "4" * 64
 DAILY = read_scan_policy({"digest": {"at": "10:00", "on": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}})
 
 
@@ -100,3 +101,15 @@ def test_an_epss_around_the_bound_is_told_once() -> None:
     world.send(world.finding(ONE))
     world.run(10)
     assert len(reports(world, "scan")) == 2, "an exploit is news"
+
+
+def test_what_a_newer_image_mends_is_told_once_and_again_when_another_mends_more() -> None:
+    world = running_world(CRITICAL, HIGH)
+    for digest, left in ((TWO, [HIGH]), (THREE, [HIGH]), (FOUR, [])):
+        world.clock.advance(60)
+        world.push(digest, *left, tag=digest[7:12])
+        for _ in range(2):
+            world.send(world.scanned(ONE))
+            world.run()
+    told = [each for each in reports(world, "scan") if each["reason"] == "mended-upstream"]
+    assert [(each["cure"]["fixed"], each["cure"]["of"], each["new"]) for each in told] == [(1, 2, 0), (2, 2, 0)]  # type: ignore[index]

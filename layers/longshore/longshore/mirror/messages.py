@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from longshore.envelopes import DEFERRAL, SOURCE, parse_time
 from longshore.errors import BadEventError
 from longshore.events import Cause, Event, ImageMoved, Kind, SweepDue
-from longshore.images import Endpoint, ImageReference, is_name
+from longshore.images import Endpoint, ImageReference, Repository, is_name
 from longshore.manifests import Descriptor, is_digest
 
 if TYPE_CHECKING:
-    from longshore.images import Digest, Repository
+    from longshore.images import Digest
 
 MIRROR_DUE: Final = "Mirror Due"
 COPY_DUE: Final = "Copy Due"
@@ -111,11 +111,17 @@ class ImagePushed(NamedTuple):
     tag: str | None
 
 
+class FindingsSeen(NamedTuple):
+    """Something grave is known of an image in a repository that may be a downstream: upstream may have mended it."""
+
+    repository: Repository
+
+
 class Nothing(NamedTuple):
     """A well-formed event that makes nothing due."""
 
 
-Work = MirrorDue | CopyDue | BlobsDue | ImagePushed | SweepDue | Nothing
+Work = MirrorDue | CopyDue | BlobsDue | ImagePushed | FindingsSeen | SweepDue | Nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +214,21 @@ def _image_mirrored(detail: Mapping[str, Any]) -> ImagePushed:
     return ImagePushed(_endpoint(detail, "downstream", "detail"), None, tag if isinstance(tag, str) else None)
 
 
+def _findings(detail: Mapping[str, Any]) -> FindingsSeen | Nothing:
+    if detail.get("report") != "scan" or detail.get("reason") == "mended-upstream":
+        return Nothing()
+    name, account, region = (_text(detail, key, "detail") for key in ("repository", "registry", "region"))
+    if not is_name(name):
+        raise BadEventError("detail.repository", "cannot name an ECR repository")
+    return FindingsSeen(Repository(account, region, name))
+
+
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Work]]] = {
     MIRROR_DUE: _mirror_due,
     COPY_DUE: _copy_due,
     BLOBS_DUE: _blobs_due,
     Kind.IMAGE_MIRRORED.value: _image_mirrored,
+    Kind.FINDINGS_REPORTED.value: _findings,
 }
 
 

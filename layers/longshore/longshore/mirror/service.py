@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from longshore.errors import PermanentError, ThrottledError, TransientError
 from longshore.events import SweepDue
-from longshore.images import Endpoint, is_artifact_tag
+from longshore.images import Endpoint, ImageReference, is_artifact_tag
 from longshore.mirror import telling
 from longshore.mirror.again import LaterLooks, backed_off
 from longshore.mirror.copying import Copying
@@ -17,6 +17,7 @@ from longshore.mirror.leases import Held
 from longshore.mirror.messages import (
     BlobsDue,
     CopyDue,
+    FindingsSeen,
     ImagePushed,
     Message,
     MirrorDue,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 _SLACK: Final = timedelta(minutes=10)
 """The sweep's own window: a mirror that is due within it is due now."""
+_ACCUSED: Final = timedelta(minutes=1)
+"""Findings of a repository come together: one look serves them."""
 _PAUSED: Final = timedelta(minutes=15)
 _BUSY: Final = timedelta(minutes=1)
 _MOST: Final = 500
@@ -104,6 +107,8 @@ class Mirrorer:
                 return self._sweep(received.correlation, now)
             case ImagePushed() as pushed:
                 return self._pushed(received.correlation, pushed, now)
+            case FindingsSeen() as seen:
+                return self._accused(received.correlation, seen, now)
             case MirrorDue() | CopyDue() | BlobsDue() as work:
                 return self._worked(received, work, until)
         return []
@@ -149,6 +154,14 @@ class Mirrorer:
         for mirror in self._mirrors.values():
             if mirror.upstream == upstream:
                 self._ports.postponer.postpone(message(MirrorDue(mirror.name, tags), correlation, now), now)
+        return []
+
+    def _accused(self, correlation: str, seen: FindingsSeen, now: datetime) -> list[Outcome]:
+        """Mirrors that keep the repository look upstream now, whenever they are due: it may have been mended there."""
+        for mirror in self._mirrors.values():
+            kept = (ImageReference(each.endpoint.host, each.endpoint.name).repository for each in mirror.downstreams)
+            if seen.repository in kept:
+                self._later.put_off(correlation, MirrorDue(mirror.name), now, now + _ACCUSED)
         return []
 
     # -- one mirror --------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ _HEADLINES = {
     "[, {reopened} no longer accepted][ ({again})][, running in {environment}]",
     "findings-reported.reopened": "🛡️ *{subject}*[ `{version}`] — {reopened} no longer accepted[ ({again})]"
     "[, running in {environment}]",
+    "findings-reported.mended": "🩹 *{subject}*[ `{version}`] — [{mended} of {open} findings fixed in `{by}`]"
+    "[, running in {environment}]",
     "findings-reported.other": "🛡️ *{subject}*[ `{version}`] — findings[, running in {environment}]",
     "findings-reported.expiring": "⏳ *{subject}*[ (+{others})]: acceptance ends[ {due}][ from {first} on]",
     "findings-reported.digest": "📋 *{subject}*: digest of findings[, {overdue} overdue][, {p1} P1][, {p2} P2]"

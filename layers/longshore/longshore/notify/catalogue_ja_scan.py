@@ -12,6 +12,8 @@ _HEADLINES = {
     "[、受容切れ {reopened} 件][ ({again})][、{environment} で稼働中]",
     "findings-reported.reopened": "🛡️ *{subject}* [の `{version}` ]の検出結果 {reopened} 件が受容切れ[ ({again})]"
     "[、{environment} で稼働中]",
+    "findings-reported.mended": "🩹 *{subject}*[ の `{version}` ]の検出結果 {open} 件中 {mended} 件は `{by}` で修正済み"
+    "[、{environment} で稼働中]",
     "findings-reported.other": "🛡️ *{subject}* [の `{version}` ]に検出結果があります[、{environment} で稼働中]",
     "findings-reported.expiring": "⏳ *{subject}* [ほか {others} 件]の受容が[ {due} に][ {first} から順に]終わります",
     "findings-reported.digest": "📋 *{subject}* の検出結果まとめ[、期限超過 {overdue} 件][、P1 が {p1} 件]"

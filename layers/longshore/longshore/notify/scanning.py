@@ -65,7 +65,8 @@ def in_case(kind: Kind, meaning: Meaning, detail: Detail) -> Meaning:
             ending = meaning._replace(thread="findings-expiring", next="acceptance-ends")
             return ending._replace(of=("@account", "@region", "correlation"), subject=("about",))
         case "scan":
-            return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), meaning.severity))
+            usual = Severity.INFO if _mended(detail) else meaning.severity
+            return meaning._replace(severity=PRIORITIES.get(clean(detail.get("priority"), 8).upper(), usual))
     return _gate(kind, meaning, detail) if kind in GATES else meaning
 
 
@@ -91,7 +92,8 @@ def variant(kind: Kind, detail: Detail) -> str:
     report = report_of(kind, detail)
     if report != "scan":
         return f".{report}"
-    told = next((each for each in ("new", "worsened", "reopened") if whole(detail.get(each))), "other")
+    usual = "mended" if _mended(detail) else "other"
+    told = next((each for each in ("new", "worsened", "reopened") if whole(detail.get(each))), usual)
     return "" if told == "new" else f".{told}"
 
 
@@ -101,7 +103,9 @@ def headline(kind: Kind, detail: Detail) -> dict[str, str]:
         return {"reason": gate_reason(detail.get("reason")), **_priorities(detail)}
     report, where = report_of(kind, detail), shortened(places(detail), _PLACES)
     if report == "scan":
-        return {"reason": "", "fixed": "", "environment": where, **_news(detail)}
+        cure = mapping(detail.get("cure"))
+        mends = {"mended": number(cure.get("fixed")), "open": number(cure.get("of")), "by": image_version(cure)}
+        return {"reason": "", "fixed": "", "environment": where, **_news(detail), **mends}
     if report == "digest":
         counted = {"overdue": "overdue", "unscanned": "unscanned_count"}
         figures = {slot: number(detail.get(member)) for slot, member in counted.items()}
@@ -112,6 +116,11 @@ def headline(kind: Kind, detail: Detail) -> dict[str, str]:
         ends = min((clean(each.get("expires"), 64) for each in rows if each.get("expires")), default="")
         return {"reason": "", "others": number(others), "first" if others else "due": shown_time(ends)}
     return {"reason": "", "by": image_version(mapping(detail.get("by")))}
+
+
+def _mended(detail: Detail) -> bool:
+    """Whether the news is that a newer image mends what runs."""
+    return clean(detail.get("reason"), 64) == "mended-upstream"
 
 
 def _news(detail: Detail) -> dict[str, str]:

@@ -18,14 +18,14 @@ from longshore.scan.report import Verdict, report, run_by
 from longshore.scan.team_digest import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from longshore.images import Digest, Repository
     from longshore.scan.findings import Assessment
     from longshore.scan.looking import Looker, Running
     from longshore.scan.ports import Ports, Runner
-    from longshore.scan.report import Cure, Report
+    from longshore.scan.report import Cure, Look, Report
     from longshore.scan.rules import ScanPolicy
     from longshore.scan.telling import Teller
 
@@ -87,6 +87,8 @@ class Reporter:
         cure = self._looker.cure(assessment, telling_keys(look, self._policy))
         behind = telling.cured(cure) if look.runs else None
         memory = replace(found.memory, behind=behind)
+        if found.verdict is Verdict.SKIP and _mends_more(look, behind):
+            found = replace(found, verdict=Verdict.REPORT, reason="mended-upstream")
         outcome = self._outcome(correlation, found, cure)
         if self._teller.observe:
             memory, outcome = _only_observed(found, memory, outcome)
@@ -236,6 +238,14 @@ def _only_observed(found: Report, memory: Memory, outcome: Outcome) -> tuple[Mem
     if outcome.kind and observed == before.observed:
         outcome = _skipped(outcome.correlation, found.look.assessment, "nothing-new", memory)
     return kept, outcome
+
+
+def _mends_more(look: Look, behind: Mapping[str, Any] | None) -> bool:
+    """Whether a newer image came since it was told that lacks more of what is still open in what runs (N20)."""
+    if behind is None or look.memory is None or look.memory.opened is None:
+        return False
+    known = look.memory.behind
+    return known is None or (known["digest"] != behind["digest"] and known["fixed"] < behind["fixed"])
 
 
 def _skipped(correlation: str, assessment: Assessment, reason: str, memory: Memory | None = None) -> Outcome:

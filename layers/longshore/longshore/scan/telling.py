@@ -74,7 +74,7 @@ def reported(correlation: str, report: Report, runners: Sequence[Runner], cure: 
 
     `priority` is that of the gravest news. `new`, `worsened`, `reopened`, `fixed` and `unchanged` count findings that
     are worth telling; `counts` has all that count, by priority. `change` of a finding says which of the first three it
-    is, `due` by when it is to be mended.
+    is, `due` by when it is to be mended. Of `mended-upstream` only `cure` is news: a newer image mends what runs.
     """
     assessment, changed = report.look.assessment, report.changed
     priority = gravest(changed)
