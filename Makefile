@@ -30,7 +30,7 @@ local: $(VENV)/.project ## keep the local bundle up until interrupted (PORT=4566
 	@$(BIN)/longshore local $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.project ## run the tests, one worker for each core (ARGS="-k policy")
-	@$(BIN)/pytest -q -n auto --dist loadfile $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: $(VENV)/.project ## run the tests and tell which lines and branches none of them reaches
 	@$(BIN)/pytest -q -n auto --dist loadfile --cov --cov-report term-missing:skip-covered $(ARGS)

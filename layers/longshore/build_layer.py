@@ -8,6 +8,8 @@ Python 3.13, the functions' runtime: /opt is read-only there, so without it ever
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HERE = Path(__file__).resolve().parent
 RUNTIME = "3.13"
@@ -148,11 +150,43 @@ def install_models(pip: list[str], models: Path, scratch: Path) -> None:
     _run([*pip, "download", *PIP_OPTIONS, "--dest", str(wheels), "-r", str(HERE / "models.txt")])
     [wheel] = wheels.glob("botocore-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        for service in services():
+        for service, operations in services().items():
             for name in _newest_version(archive.namelist(), service):
                 file = models / Path(name).relative_to("botocore/data")
+                if operations and not file.name.startswith(("service-", "endpoint-")):
+                    continue  # paginators and waiters of operations that are not there
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(archive.read(name))
+                data = archive.read(name)
+                narrow = operations and file.name.startswith("service-")
+                file.write_bytes(_narrowed(service, data, operations) if narrow else data)
+
+
+def _narrowed(service: str, data: bytes, operations: Sequence[str]) -> bytes:
+    """A service's model with some of its operations, and the shapes that these reach."""
+    model = json.loads(gzip.decompress(data))
+    if unknown := sorted(set(operations) - model["operations"].keys()):
+        raise BuildError(f"services.txt: {service} has no operation {unknown[0]!r}")
+    model["operations"] = {name: model["operations"][name] for name in sorted(operations)}
+    reached: set[str] = set()
+    waiting = list(_named_shapes(model["operations"]))
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += _named_shapes(model["shapes"][name])
+    model["shapes"] = {name: model["shapes"][name] for name in sorted(reached)}
+    return gzip.compress(json.dumps(model, separators=(",", ":")).encode(), mtime=0)
+
+
+def _named_shapes(part: object) -> Iterator[str]:
+    """The shapes that a part of a model refers to."""
+    if isinstance(part, dict):
+        if isinstance(part.get("shape"), str):
+            yield part["shape"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from _named_shapes(each)
 
 
 def _newest_version(names: Iterable[str], service: str) -> list[str]:
@@ -163,10 +197,10 @@ def _newest_version(names: Iterable[str], service: str) -> list[str]:
     return [name for name in files if Path(name).parent.name == newest]
 
 
-def services() -> list[str]:
-    """The services whose models are shipped, as services.txt lists them."""
-    lines = (line.partition("#")[0].strip() for line in (HERE / "services.txt").read_text().splitlines())
-    return [line for line in lines if line]
+def services() -> dict[str, list[str]]:
+    """The services whose models are shipped, as services.txt lists them, with the operations kept; none: all."""
+    lines = (line.partition("#")[0].partition(":") for line in (HERE / "services.txt").read_text().splitlines())
+    return {name.strip(): kept.split() for name, _, kept in lines if name.strip()}
 
 
 def copy_package(python: Path) -> None:

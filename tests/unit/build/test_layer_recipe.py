@@ -17,6 +17,7 @@ from pathlib import Path
 import aws_lambda_powertools
 import pytest
 import slack_sdk
+from botocore.model import ServiceModel
 from botocore.session import Session
 
 import build_layer
@@ -168,6 +169,23 @@ def test_a_service_that_botocore_does_not_know_is_refused(recipe: Recipe, tmp_pa
         recipe.build(tmp_path / "out")
 
 
+def test_a_model_may_keep_a_few_operations_with_all_that_they_reach() -> None:
+    kept = ["DescribeInstanceStatus", "DescribeNetworkInterfaces"]
+    whole = Session().get_service_model("ec2")
+    data = gzip.compress(
+        json.dumps(Session().get_component("data_loader").load_service_model("ec2", "service-2")).encode()
+    )
+    narrow = ServiceModel(json.loads(gzip.decompress(build_layer._narrowed("ec2", data, kept))), "ec2")
+    assert list(narrow.operation_names) == kept
+    assert set(narrow.shape_names) < set(whole.shape_names)
+    for name in narrow.shape_names:
+        shape = narrow.shape_for(name)
+        assert list(getattr(shape, "members", {})) == list(getattr(whole.shape_for(name), "members", {}))
+    assert {"NetworkInterface", "InstanceStatus"} <= set(narrow.shape_names)
+    with pytest.raises(build_layer.BuildError, match=r"services\.txt: ec2 has no operation 'Describe'"):
+        build_layer._narrowed("ec2", data, ["Describe"])
+
+
 def test_usage_and_errors_are_one_line_and_exit_1(
     recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,4 +281,4 @@ def test_models_on_the_data_path_win_over_those_of_the_runtime(tmp_path: Path, m
 
 def test_every_shipped_service_is_one_of_botocore() -> None:
     assert set(build_layer.services()) <= set(Session().get_available_services())
-    assert build_layer.services() == sorted(set(build_layer.services()))
+    assert list(build_layer.services()) == sorted(set(build_layer.services()))
