@@ -137,6 +137,7 @@ class FakePlatform:
         self.created: dict[str, datetime] = {}
         self.applied: list[Plan] = []
         self.stopped: list[str] = []
+        self.completed: list[str] = []
         self.observed: list[str] = []
         self.stoppable = True
         self.changed: Callable[[str, str], None] = lambda arn, name: None
@@ -242,11 +243,11 @@ class FakePlatform:
         found = [id for id in self.services[arn].rollouts if id != other_than and self.created[id] >= since]
         return found[-1] if found else None
 
-    def rollout(self, id: str) -> Rollout:
+    def rollout(self, arn: str, id: str) -> Rollout:
         """How one deployment stands."""
         return self.rollouts.get(id, Rollout(id, RolloutStatus.GONE))
 
-    def stop(self, id: str) -> None:
+    def stop(self, arn: str, id: str) -> None:
         """Stops a running deployment; the platform begins to roll it back."""
         if id not in self.rollouts:
             raise GoneError(f"{id} does not exist")
@@ -254,6 +255,12 @@ class FakePlatform:
             raise ConflictError(f"{id} is {self.rollouts[id].status}")
         self.stopped.append(id)
         self.rollouts[id] = replace(self.rollouts[id], status=RolloutStatus.ROLLING_BACK)
+
+    def complete(self, arn: str, id: str) -> None:
+        """A deployment that was prepared goes on to its end."""
+        self.completed.append(id)
+        if self.rollouts[id].status is RolloutStatus.READY:
+            self._settle(arn)
 
     # -- rollouts ---------------------------------------------------------------------------------------------------
 

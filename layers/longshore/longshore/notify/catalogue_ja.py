@@ -131,6 +131,7 @@ _OUTCOMES = {
     "verified": "決定どおりのイメージが稼働し、正常な状態が続いた",
     "alarms": "監視中にアラームが発生した",
     "never-started": "プラットフォームがデプロイを開始しなかった",
+    "not-completed": "新しいバージョンは準備できたが、エイリアスを切り替えられなかった",
     "not-steady": "判断できるだけのタスクが動き続けなかった",
     "not-stopped": "停止を求めたがプラットフォームが停止しなかった",
     "failed": "プラットフォームがデプロイを断念した",
@@ -166,7 +167,11 @@ _NEXT = {
     "fallback": "代わりに予備の通知先で知らせます",
 }
 
-_PLATFORMS = {"ecs-service": "ECS サービス"}
+_PLATFORMS = {
+    "ecs-service": "ECS サービス",
+    "lambda-function": "Lambda 関数",
+    "eks-workload": "EKS ワークロード",
+}
 
 _FACTS = {
     "image": "イメージ",
@@ -241,6 +246,8 @@ _FACTS = {
 
 _LINKS = {
     "service": "サービス",
+    "function": "関数",
+    "cluster": "クラスター",
     "deployment": "デプロイ",
     "task": "タスク",
     "image": "イメージ",

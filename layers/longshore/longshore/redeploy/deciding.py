@@ -184,6 +184,10 @@ class Decider:
         outcomes = self._stay(batch, facts, proposal, decision)
         return outcomes + self._decide(batch, observation) if record.pending else outcomes
 
+    def complete(self, event: Event, arn: str) -> list[Outcome]:
+        """What the platform has prepared for a deployment of Longshore's is completed; nothing is decided anew."""
+        return self._deployer.complete(event, self._records.get(arn))
+
     def _one(self, batch: Batch, known: Workload) -> list[Outcome]:
         return self._decide(batch, self._observed(known))
 

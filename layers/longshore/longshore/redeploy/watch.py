@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longshore.errors import GoneError
-from longshore.events import PENDING, DeploymentChanged, Event, Kind, WatchDue
+from longshore.events import COMPLETE, PENDING, DeploymentChanged, Event, Kind, WatchDue
 from longshore.outcomes import Outcome, announcements
 from longshore.ports import Good, Record
 from longshore.redeploy import telling
+from longshore.redeploy.looks import next_look
 from longshore.redeploy.telling import ended as told
 from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _GOODS_KEPT = 5
 _QUARANTINES_A_DAY = 3
-_INCONCLUSIVE = ("never-started", "not-steady", "refused")
+_INCONCLUSIVE = ("never-started", "not-completed", "not-steady", "refused")
 """Ends that say nothing against the image: told, never undone (redeploy 8.9)."""
 _OUTSIDE = "changed-outside"
 _ROLLED_BACK = "rolled back outside Longshore"
@@ -78,14 +79,13 @@ class Watcher:
         """Told before written: a crash in between tells twice and loses nothing."""
         now = self._clock.now()
         stepped, outcome = self._step(deployment, now)
-        if stepped == deployment:
-            if isinstance(event.fact, WatchDue) and now < deployment.deadline:  # early: clocks differ
-                self._reminder.postpone(event.message("Watch Due", {"workload": record.arn}, now), deployment.deadline)
-            return []
-        if stepped.status.active:
-            reminder = event.message("Watch Due", {"workload": record.arn}, now)
-            self._reminder.postpone(reminder, stepped.deadline)
+        changed = stepped != deployment
+        look = next_look(stepped, now) if stepped.status.active else None
+        if look and (changed or isinstance(event.fact, WatchDue)) and (changed or look > now):
+            self._reminder.postpone(event.message("Watch Due", {"workload": record.arn}, now), look)
         outcomes = self._tell([outcome] if outcome else [])
+        if not changed:
+            return outcomes
         outcomes += self._consequences(record, stepped, now)
         self._records.advance(stepped)
         if stepped.status.active:
@@ -99,10 +99,10 @@ class Watcher:
             return self._soaking(deployment, now)
         if deployment.rollout is None:
             return self._adopt(deployment, now)
-        rollout = self._platform.rollout(deployment.rollout)
+        rollout = self._platform.rollout(deployment.plan.workload, deployment.rollout)
         match rollout.status:
-            case RolloutStatus.RUNNING:
-                return self._running(deployment, now)
+            case RolloutStatus.RUNNING | RolloutStatus.READY:
+                return self._ongoing(deployment, rollout, now)
             case RolloutStatus.ROLLING_BACK:
                 late = now >= deployment.deadline  # no event need come of its end
                 return (replace(deployment, deadline=now + _LOOK_AGAIN) if late else deployment), None
@@ -128,9 +128,12 @@ class Watcher:
             return deployment, None
         return self._failed(deployment, "never-started", {}, now)
 
-    def _running(self, deployment: Deployment, now: datetime) -> Step:
-        if now < deployment.deadline:
-            return deployment, None
+    def _ongoing(self, deployment: Deployment, rollout: Rollout, now: datetime) -> Step:
+        ready = rollout.status is RolloutStatus.READY
+        if now < deployment.deadline:  # what is ready is asked for until it is done
+            return deployment, self._request(deployment, COMPLETE) if ready else None
+        if ready:
+            return self._failed(deployment, "not-completed", {}, now)
         if deployment.status is DeploymentStatus.STOPPING:
             return self._failed(deployment, "not-stopped", {}, now)
         grace = deployment.deadline - deployment.began
@@ -156,7 +159,7 @@ class Watcher:
             return self._superseded(deployment, "workload-gone", {}, now)
         if not observation.active:
             return self._superseded(deployment, "workload-gone", {}, now)
-        rollout = self._platform.rollout(deployment.rollout)
+        rollout = self._platform.rollout(deployment.plan.workload, deployment.rollout)
         if observation.rollout not in (deployment.rollout, None) or not _as_decided(deployment, observation.running):
             return self._superseded(deployment, _OUTSIDE, {"running": dict(observation.running)}, now)
         if rollout.alarms:
