@@ -11,6 +11,7 @@ from longshore.workloads import PlatformKind
 
 if TYPE_CHECKING:
     from longshore.aws.ecs import EcsServices
+    from longshore.aws.lambda_functions import LambdaFunctions
 
 
 def platforms(client: Callable[[str], Any]) -> Platforms:
@@ -26,4 +27,10 @@ def platforms(client: Callable[[str], Any]) -> Platforms:
         ecs = client("ecs")
         return EcsServices(ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(ecs))
 
-    return Platforms({PlatformKind.ECS_SERVICE: ecs_services})
+    @cache
+    def functions() -> LambdaFunctions:
+        from longshore.aws.lambda_functions import LambdaFunctions
+
+        return LambdaFunctions(client("lambda"), lambda: client("resourcegroupstaggingapi"))
+
+    return Platforms({PlatformKind.ECS_SERVICE: ecs_services, PlatformKind.LAMBDA_FUNCTION: functions})

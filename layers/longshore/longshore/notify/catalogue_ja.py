@@ -100,6 +100,7 @@ _REASONS = {
     "unknown-running": "稼働中のダイジェストをプラットフォームから知ることができない",
     "unknown-pushed": "プッシュされたタグのダイジェストがわからない",
     "unsupported-platform": "Longshore はこのプラットフォームにデプロイしない",
+    "alias-missing": "`longshore:alias` が示すエイリアスが関数にない",
     "controller-code-deploy": "このサービスは CodeDeploy がデプロイする",
     "controller-external": "このサービスは外部コントローラーがデプロイする",
     "gitops-owned": "ワークロードは Argo CD または Flux の管理下にあり、変更は元に戻される",

@@ -114,6 +114,7 @@ HELD_UNTIL: Mapping[str, str] = {
     "controller-external": "owner",
     "gitops-owned": "owner",
     "unsupported-platform": "owner",
+    "alias-missing": "policy",
     "cluster-endpoint-private": "tried-again",
     "unknown-running": "tried-again",
     "incomplete-index": "complete",

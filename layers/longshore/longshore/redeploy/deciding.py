@@ -14,6 +14,7 @@ from longshore.images import is_artifact_tag, is_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
 from longshore.redeploy.gating import Gatekeeper
+from longshore.redeploy.looks import changed_unseen
 from longshore.redeploy.plan import Facts, Proposal, again, cooled, propose, way_back
 from longshore.redeploy.state import Candidate
 from longshore.redeploy.telling import Teller, decided
@@ -209,6 +210,8 @@ class Decider:
             return self._resume(batch, observation, record)
         if _overdue(record, now):
             self._reminder.postpone(batch.event.message("Watch Due", {"workload": record.arn}, now), now)
+        if changed_unseen(record, observation):
+            return self._have_it_noticed(batch, observation)
         self._first_good(record, observation)
         facts, proposal = self._proposal(batch, observation, record)
         decision = proposal.leading
@@ -227,6 +230,16 @@ class Decider:
         if decision.verdict is Verdict.SKIP:
             self._forget(record)
         return self._stay(batch, facts, proposal, decision)
+
+    def _have_it_noticed(self, batch: Batch, observation: Observation) -> list[Outcome]:
+        """The watch looks first, for it may be a way back, which is a hold; it then asks for what is remembered."""
+        workload, now = observation.workload, self._clock.now()
+        for container, reference in workload.followed.items():
+            tag = batch.tag or observation.human_tags.get(container) or reference.effective_tag
+            if tag and reference.origin:
+                self._records.remember(workload.arn, reference.origin, tag, now)
+        self._reminder.postpone(batch.event.message("Watch Due", {"workload": workload.arn}, now), now)
+        return []
 
     def _forget(self, record: Record) -> None:
         """What was remembered has been decided on; what is remembered since then stays."""

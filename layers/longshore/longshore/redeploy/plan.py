@@ -83,6 +83,8 @@ def propose(facts: Facts, correlation: str) -> Proposal:
         policy = parse_policy(workload.policy, facts.profiles)
     except PolicyError as error:
         return _whole(facts, Decision(error.reason, {"problem": str(error)}))
+    if facts.observation.refusal and not workload.images:
+        return _whole(facts, Decision(facts.observation.refusal.reason, {"why": facts.observation.refusal.why}))
     decisions: list[tuple[str, Candidate | None, Decision]] = []
     changes: list[Change] = []
     for container, reference in sorted(workload.followed.items()):
@@ -269,7 +271,10 @@ def _change(facts: Facts, policy: Policy, container: str, reference: ImageRefere
         reference.digest is not None and container not in facts.observation.human_tags
     )
     image = reference.with_digest(candidate.digest) if by_digest else reference.with_tag(candidate.tag)
-    accepts = tuple(sorted(frozenset[str]().union(*map(candidate.on, facts.observation.platforms))))
+    required = sorted(facts.observation.platforms)
+    exact = [candidate.platforms[platform] for platform in required if platform in candidate.platforms]
+    variants = sorted(frozenset[str]().union(*map(candidate.on, required)))
+    accepts = tuple(dict.fromkeys((*exact, *variants)))
     declared = facts.observation.workload.images[container]
     # A declared image that means the same tag is left as it is written (`name` for `name:latest`).
     same = not by_digest and reference.digest is None and reference.effective_tag == candidate.tag

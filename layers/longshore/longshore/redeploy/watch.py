@@ -17,7 +17,7 @@ from longshore.ports import Good, Record
 from longshore.redeploy import telling
 from longshore.redeploy.looks import next_look
 from longshore.redeploy.telling import ended as told
-from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus
+from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus, WorkloadId
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -65,8 +65,8 @@ class Watcher:
         record = self._records.get(fact.arn)
         if record.deployment and record.deployment.status.active:
             return self._follow(event, record, record.deployment)
-        if isinstance(fact, WatchDue):  # a crash may have come between an end and what it leads to
-            return self._next(event, record)
+        if isinstance(fact, WatchDue):
+            return self._late(event, record)
         return self._notice(event, record) if fact.name in _FINISHED else []
 
     def _tell(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -166,7 +166,7 @@ class Watcher:
             return self._failed(deployment, "alarms", {"alarms": list(rollout.alarms)}, now)
         if observation.steady:
             ended = deployment.ends(DeploymentStatus.VERIFIED, now, "verified")
-            return ended, told(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified")
+            return _as_it_runs(ended, observation), told(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified")
         patience = (deployment.soaking or now) + 4 * timedelta(seconds=max(deployment.soak_seconds, 300))
         if now < patience:  # too few tasks is no proof of failure: look again, then tell (redeploy 8.9: inconclusive)
             return replace(deployment, deadline=now + timedelta(seconds=max(deployment.soak_seconds, 60))), None
@@ -245,6 +245,17 @@ class Watcher:
             return self._tell([self._request(deployment, "rollback")])
         return self._tell([self._request(deployment, PENDING)] if deployment and record.pending else [])
 
+    def _late(self, event: Event, record: Record) -> list[Outcome]:
+        """Nothing is under way: what an end leads to, for a crash may have come in between; or somebody else's change.
+
+        Of those, a silent platform tells nothing: redeploy saw it and asks for this look.
+        """
+        last = record.deployment
+        leads_on = last is not None and (last.outcome == _OUTSIDE or _undone(last))
+        if WorkloadId.parse(record.arn).platform.is_silent and not leads_on:
+            return self._notice(event, record)
+        return self._next(event, record)
+
     def _request(self, deployment: Deployment, reason: str) -> Outcome:
         return Outcome("deploy", reason, deployment.plan.correlation, deployment.plan.workload, Kind.REDEPLOY_REQUESTED)
 
@@ -289,6 +300,13 @@ class Watcher:
     def _good(self, record: Record, digests: Mapping[str, Digest], now: datetime) -> None:
         kept = [good for good in record.goods if good.digests != digests]
         self._records.good(record.arn, [Good(digests, now), *kept][:_GOODS_KEPT])
+
+
+def _as_it_runs(deployment: Deployment, observation: Observation) -> Deployment:
+    """With the digests that run: a function runs one image of the index that was decided, and goes back to that."""
+    running = observation.running
+    changes = (replace(each, digest=running.get(each.container, each.digest)) for each in deployment.plan.changes)
+    return replace(deployment, plan=replace(deployment.plan, changes=tuple(changes)))
 
 
 def _evidence(rollout: Rollout) -> dict[str, Any]:
