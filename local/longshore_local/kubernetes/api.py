@@ -12,7 +12,7 @@ from longshore_local.kubernetes.access import Access, Asked, Entry, allow
 from longshore_local.kubernetes.discovery import describe
 from longshore_local.kubernetes.kinds import Kind, find_kind
 from longshore_local.kubernetes.patches import json_patch, merge, strategic_merge
-from longshore_local.kubernetes.refusals import StatusError
+from longshore_local.kubernetes.refusals import StatusError, conflict
 from longshore_local.kubernetes.selectors import matches_fields, matches_labels
 from longshore_local.kubernetes.store import Object, Store
 
@@ -114,6 +114,7 @@ class Api:
                 document = _document(call.body)
                 return 200, self._change(call, lambda found: document)
             case "delete" if call.name:
+                self._check_uid(call)
                 self.store.delete(call.kind, call.namespace, call.name, dry=call.dry)
                 details = {"name": call.name, "kind": call.kind.plural, "group": call.kind.group}
                 return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details}
@@ -122,6 +123,11 @@ class Api:
 
     def _change(self, call: Call, edit: Any) -> Object:
         return self.store.change(call.kind, call.namespace, call.name, edit, call.manager, dry=call.dry)
+
+    def _check_uid(self, call: Call) -> None:
+        wanted = (_document(call.body).get("preconditions") or {}).get("uid") if call.body else None
+        if wanted and self.store.get(call.kind, call.namespace, call.name)["metadata"]["uid"] != wanted:
+            raise conflict(call.kind, call.name)
 
     def _patch(self, call: Call) -> Any:
         media = call.headers.get("content-type", "").partition(";")[0].strip()
