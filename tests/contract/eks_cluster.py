@@ -58,13 +58,18 @@ class EksDriver:
         for document in yaml.safe_load_all(MANIFEST.read_text()):
             kinds = {"ClusterRole": CLUSTER_ROLE, "ClusterRoleBinding": CLUSTER_ROLE_BINDING}
             self.cluster.create(kinds[document["kind"]], "", document)
-        credentials = boto3.Session().get_credentials()
-        self.cluster.admit(credentials.access_key, credentials.secret_key, ROLE, "longshore")
+        self.credentials: Any = boto3.Session().get_credentials()
+        self.admit()
         self.connections = Connections(
-            Clusters(client("eks"), self.timeline), Tokens(lambda: credentials, self.timeline)
+            Clusters(client("eks"), self.timeline), Tokens(lambda: self.credentials, self.timeline)
         )
         self.platform = EksWorkloads(self.connections, lambda: client("resourcegroupstaggingapi"), self.timeline)
         self.discovery = self.platform
+
+    def admit(self) -> None:
+        """The role's credentials of now are those that the cluster takes."""
+        self.cluster.access.principals.clear()
+        self.cluster.admit(self.credentials.access_key, self.credentials.secret_key, ROLE, "longshore")
 
     def close(self) -> None:
         """Ends without a trace."""
