@@ -13,6 +13,7 @@ from moto.awslambda.exceptions import (
 )
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
+from moto.awslambda.utils import get_backend
 from moto.core.resource_tagging import TaggedResource
 from moto.ecr.models import ecr_backends
 
@@ -91,6 +92,11 @@ class LambdaSimulator:
     def mend(self, digest: str) -> None:
         """Lets updates to an image succeed again."""
         self._failing.pop(digest, None)
+
+    def clear(self) -> None:
+        """Lets updates to every image succeed again; functions go with moto's."""
+        self._failing.clear()
+        self._versions.clear()
 
     def close(self) -> None:
         """Gives Lambda back to moto."""
@@ -291,7 +297,7 @@ def _configuration(function: Any) -> dict[str, Any]:
 
 def _iter_tagged(backend: LambdaBackend) -> Iterator[TaggedResource]:
     """Functions by the ARN that no version is part of."""
-    for function in backend.list_functions():
+    for function in get_backend(backend.account_id, backend.region_name).list_functions():  # moto has two of them
         arn = function.function_arn.removesuffix(f":{_LATEST}")
         yield TaggedResource(arn=arn, tags=function.tags, resource_type="lambda:function")
 

@@ -120,6 +120,35 @@ def _let_go(account: BusyAccount) -> None:
     account.run(90)  # and a sweep
 
 
+def _functions(account: BusyAccount) -> None:
+    """Functions with an alias: an index is deployed, an answer is lost, a version fails, and what follows is looked at."""
+    account.image("resize", "prod", "resize 1")
+    client = account.bundle.client("lambda")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = account.bundle.client("iam").create_role(RoleName="functions", AssumeRolePolicyDocument=trust)
+    made = client.create_function(
+        FunctionName="resize",
+        PackageType="Image",
+        Code={"ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/resize:prod"},
+        Role=role["Role"]["Arn"],
+        Tags={"longshore:policy": "profile:quick", "longshore:alias": "live"},
+    )
+    version = client.publish_version(FunctionName="resize")["Version"]
+    client.create_alias(FunctionName="resize", Name="live", FunctionVersion=version)
+    account.run(5)
+    index = images.multi_platform("resize 2")
+    images.push(account.ecr, "resize", "prod", index)
+    account.run(15)
+    faults = account.bundle.recorder.faults
+    faults.add("lambda", "UpdateFunctionCode", "ServiceException", when="after", passes=1)  # the first is a dry run
+    wanted = account.image("resize", "prod", "resize 3")
+    account.run(60)
+    account.bundle.lambdas.fail(account.image("resize", "prod", "resize 4"))
+    account.run(30)
+    found = client.get_function(FunctionName=made["FunctionArn"], Qualifier="live")
+    assert found["Code"]["ResolvedImageUri"].endswith(wanted)
+
+
 def _told(account: BusyAccount) -> None:
     """What the steps before led to was told to everybody, each its own way."""
     texts = [message.text for message in account.bundle.slack.messages(CHANNEL)]
@@ -164,6 +193,7 @@ STEPS = (
     _beginner_died,
     _restored,
     _published,
+    _functions,
     _told,
     _told_elsewhere,
     _told_late,

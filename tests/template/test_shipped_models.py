@@ -15,7 +15,9 @@ from tests.template.rendered import ROOT
 
 ADAPTERS = ROOT / "layers/longshore/longshore/aws"
 OF_ADAPTER = {
-    "ecs": ("ecs", "resourcegroupstaggingapi"),
+    "ecs": ("ecs",),
+    "lambda_functions": ("lambda",),
+    "tagging": ("resourcegroupstaggingapi",),
     "ecr": ("ecr",),
     "ecr_downstream": ("ecr",),
     "ecr_public": ("ecr-public",),
@@ -47,6 +49,7 @@ WITHOUT_SHAPES = {
     "mirror_manifests",
     "mirrors",
     "places",
+    "platforms",
     "public_images",
     "recovery",
     "runners",

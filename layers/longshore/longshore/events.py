@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from longshore.envelopes import Envelope, optional_text, text
 from longshore.errors import BadEventError
 from longshore.images import PUBLIC_HOST, Digest, Repository, is_digest, is_repository_name, is_tag
-from longshore.workloads import PlatformKind, WorkloadId
+from longshore.workloads import HUMAN_TAG, PlatformKind, WorkloadId
 
 _LEGACY_SERVICE_ARN = re.compile(r"arn:aws[a-z-]*:ecs:[a-z0-9-]{4,32}:\d{12}:service/[A-Za-z0-9_-]{1,255}", re.ASCII)
 
@@ -254,6 +254,8 @@ def _tag_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     platform = _TAGGED.get((str(detail.get("service")), str(detail.get("resource-type"))))
     if platform is None:
         return Irrelevant("not a workload")
+    if detail.get("changed-tag-keys") == [HUMAN_TAG]:
+        return Irrelevant("the tag that Longshore itself writes")
     arn = _named(envelope, platform)
     return WorkloadTagged(arn) if arn else Irrelevant("the service's ARN does not tell its cluster")
 

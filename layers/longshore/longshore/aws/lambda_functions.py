@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 _LATEST = "$LATEST"
 _TAG_VALUE = 256  # characters of an AWS tag value
 _ARCHITECTURES = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
-_ZIP = Refusal(
-    Reason.UNSUPPORTED_PLATFORM, "its code is a zip archive; only container images are followed"
-)
+_ZIP = Refusal(Reason.UNSUPPORTED_PLATFORM, "its code is a zip archive; only container images are followed")
+_WELL = {RolloutStatus.SUCCEEDED}
 _NAMES_NOTHING = ("ResourceNotFoundException",)
 
 
@@ -51,6 +50,10 @@ class LambdaFunctions:
     def arns(self) -> Iterable[str]:
         """See the port."""
         return (arn for arn in opted_in(self._tagging(), "lambda:function") if WorkloadId.names(arn))
+
+    def unseen(self, arn: str) -> str:
+        """Tags are all that there is to see."""
+        return ""
 
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
         """Lambda describes one function at a time."""
@@ -91,7 +94,7 @@ class LambdaFunctions:
             platforms=frozenset({architecture} if architecture else ()),
             rollout_active=busy,
             desired=1,
-            steady=not busy and _status(served["Configuration"]) is RolloutStatus.SUCCEEDED,
+            steady=not busy and {_status(each["Configuration"]) for each in (latest, served)} == _WELL,
             refusal=refusal,
             revision=str(configuration.get("RevisionId", "")),
         )

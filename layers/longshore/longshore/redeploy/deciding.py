@@ -40,6 +40,8 @@ _PAGE = 25
 _PAGE_EVERY = timedelta(seconds=10)
 """More followers than these are handed on, page by page: a function has two minutes, ECS five updates a second."""
 _LOOK_AGAIN = timedelta(seconds=5)
+_LOOK_AGAIN_IN_SILENCE = timedelta(minutes=1)
+"""How often it is looked whether somebody else's deployment has ended, where nothing tells."""
 _ASK_AGAIN = timedelta(minutes=5)
 
 
@@ -340,6 +342,8 @@ class Decider:
             return (deployment.lease or now) + _LOOK_AGAIN  # whoever claimed it may have died
         if deployment and deployment.status.active:
             return None
+        if observation.workload.platform.is_silent:
+            return now + _LOOK_AGAIN_IN_SILENCE
         if observation.rollout_active and self._platform.observe(arn).rollout_active:
             return None
         return now + _LOOK_AGAIN  # it ended while we wrote, so nobody else will look

@@ -123,7 +123,8 @@ class Watcher:
         """Finds the platform's deployment of one whose beginner did not live to record it."""
         rollout = self._platform.find(deployment.plan.workload, deployment.began, deployment.before)
         if rollout:
-            return replace(deployment, status=DeploymentStatus.STARTED, rollout=rollout), None
+            adopted = replace(deployment, status=DeploymentStatus.STARTED, rollout=rollout)
+            return adopted, telling.begun(adopted)
         if now < deployment.deadline:
             return deployment, None
         return self._failed(deployment, "never-started", {}, now)
