@@ -16,10 +16,10 @@ from longshore.workloads import (
     Action,
     Observation,
     Plan,
-    PlatformKind,
     Rollout,
     RolloutStatus,
     Workload,
+    WorkloadId,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 WEB = Repository(ACCOUNT, REGION, "team/web")
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-ACTIVE = (RolloutStatus.RUNNING, RolloutStatus.ROLLING_BACK)
+ACTIVE = (RolloutStatus.RUNNING, RolloutStatus.READY, RolloutStatus.ROLLING_BACK)
 
 
 def digest(seed: str) -> Digest:
@@ -139,17 +139,20 @@ class FakePlatform:
         self.stopped: list[str] = []
         self.completed: list[str] = []
         self.observed: list[str] = []
+        self.hidden: dict[str, str] = {}
         self.stoppable = True
         self.changed: Callable[[str, str], None] = lambda arn, name: None
 
     # -- what tests do ----------------------------------------------------------------------------------------------
 
     def create(self, name: str, images: Mapping[str, str], tags: Mapping[str, str], **members: Any) -> str:
-        """A service that is steady on what its declared images name now. Its deployment is not announced."""
-        arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/shop/{name}"
-        workload = Workload(
-            arn, PlatformKind.ECS_SERVICE, ACCOUNT, REGION, "shop", name, tags, dict(images), f"{name}:1"
-        )
+        """A service that is steady on what its declared images name now. Its deployment is not announced.
+
+        `arn` may be that of a workload on another platform, which then tells nothing of its deployments.
+        """
+        arn = str(members.pop("arn", f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/shop/{name}"))
+        id = WorkloadId.parse(arn)
+        workload = Workload(arn, id.platform, ACCOUNT, REGION, id.cluster, name, tags, dict(images), f"{name}:1")
         members = {"desired": 2, "steady": True, **members}
         self.services[arn] = FakeService(Observation(workload, **members), [(dict(images), {})])
         self._begin(arn)
@@ -175,7 +178,7 @@ class FakePlatform:
     def succeed(self, arn: str) -> None:
         """The running deployment ends well."""
         self._settle(arn)
-        self.changed(arn, "SERVICE_DEPLOYMENT_COMPLETED")
+        self._announce(arn, "SERVICE_DEPLOYMENT_COMPLETED")
 
     def roll_back(self, arn: str, *, announced: bool = True) -> None:
         """The platform takes the running deployment back; without a circuit breaker it sends no event."""
@@ -186,7 +189,12 @@ class FakePlatform:
         self.rollouts[id] = replace(self.rollouts[id], status=RolloutStatus.ROLLED_BACK, reason="circuit breaker")
         self.change(arn, rollout_active=False, steady=True)
         if announced:
-            self.changed(arn, "SERVICE_DEPLOYMENT_FAILED")
+            self._announce(arn, "SERVICE_DEPLOYMENT_FAILED")
+
+    def prepare(self, arn: str) -> None:
+        """All of the running deployment is ready, and somebody must complete it."""
+        id = str(self.services[arn].observation.rollout)
+        self.rollouts[id] = replace(self.rollouts[id], status=RolloutStatus.READY)
 
     def end(self, arn: str, status: RolloutStatus) -> None:
         """The running deployment ends in a state, and the new tasks stay."""
@@ -219,6 +227,10 @@ class FakePlatform:
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
         """Those of the workloads that exist."""
         return [self.services[arn].observation for arn in arns if arn in self.services]
+
+    def unseen(self, arn: str) -> str:
+        """What a test says that discovery cannot look into."""
+        return self.hidden.get(arn, "")
 
     def arns(self) -> Iterable[str]:
         """Every active service with a policy."""
@@ -282,8 +294,12 @@ class FakePlatform:
         self.rollouts[id] = Rollout(id, RolloutStatus.RUNNING, digests=digests)
         self.created[id] = self._clock.now()
         self.change(arn, rollout=id, rollout_active=True, steady=False)
-        self.changed(arn, "SERVICE_DEPLOYMENT_IN_PROGRESS")
+        self._announce(arn, "SERVICE_DEPLOYMENT_IN_PROGRESS")
         return id
+
+    def _announce(self, arn: str, name: str) -> None:
+        if not WorkloadId.parse(arn).platform.is_silent:
+            self.changed(arn, name)
 
     def _settle(self, arn: str) -> None:
         id = str(self.services[arn].observation.rollout)
