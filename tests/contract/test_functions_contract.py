@@ -288,6 +288,7 @@ def test_a_version_that_failed_leaves_the_alias_alone(account: Account, arn: str
     assert account.functions.rollout(arn, id).status is RolloutStatus.FAILED
     seen = account.functions.observe(arn)
     assert (account.serves(), dict(seen.running), seen.steady) == ("1", {FUNCTION: ONE}, False)
+    assert dict(seen.workload.images) == {FUNCTION: pinned(TWO)}  # what a way back has to take back
 
 
 def test_a_way_back_moves_the_alias_at_once(account: Account, arn: str) -> None:

@@ -24,6 +24,8 @@ NAMES = [
     "gate",
     "replace",
     "mirror",
+    "function",
+    "platforms",
     "left-alone",
 ]
 TOLD = {
@@ -49,6 +51,14 @@ TOLD = {
         "deploys shop/proxy",
         "verified",
     ],
+    "function": [
+        "deploys resize (function -> ",
+        "only this changes: function = shop/resize@",
+        "its alias is moved to it",
+        "resize has run",
+        "the deployment of resize failed",
+    ],
+    "platforms": ["deploys shop/web", "started anew", "deploys thumbnails", "resolved again", "thumbnails: it runs"],
     "left-alone": ["CannotPullContainerError", "leaves it alone", "[not-mended]", "0 tasks of report run"],
 }
 

@@ -82,9 +82,11 @@ class LambdaFunctions:
                 shifting = bool((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"))
                 if alias["FunctionVersion"] != _LATEST:
                     served = self._function(id.name, alias["FunctionVersion"])
-        code = served.get("Code", {})
-        images = {FUNCTION: str(code["ImageUri"])} if code.get("ImageUri") else {}
-        digest = str(code.get("ResolvedImageUri", "")).partition("@")[2]
+        # Whoever goes back after a failed update has to take back what it declared, though callers never got it.
+        declared = latest if _status(configuration) is RolloutStatus.FAILED else served
+        image = str(declared.get("Code", {}).get("ImageUri") or "")
+        images = {FUNCTION: image} if image else {}
+        digest = str(served.get("Code", {}).get("ResolvedImageUri", "")).partition("@")[2]
         busy = shifting or _status(configuration) is RolloutStatus.RUNNING
         architecture = _ARCHITECTURES.get(next(iter(configuration.get("Architectures") or ["x86_64"])))
         return Observation(
