@@ -61,7 +61,7 @@ class EksDriver:
         self.credentials: Any = boto3.Session().get_credentials()
         self.admit()
         self.connections = Connections(
-            Clusters(client("eks"), self.timeline), Tokens(lambda: self.credentials, self.timeline)
+            Clusters(lambda: client("eks"), self.timeline), Tokens(lambda: self.credentials, self.timeline)
         )
         self.platform = EksWorkloads(self.connections, lambda: client("resourcegroupstaggingapi"), self.timeline)
         self.discovery = self.platform

@@ -244,7 +244,7 @@ def test_who_opted_in_is_found_and_nobody_else(driver: EksDriver, arn: str) -> N
     driver.create("other", team="web")
     empty = driver.create("empty", policy="")
     assert set(driver.discovery.arns()) == {arn, empty}
-    assert driver.platform.left_out == {}
+    assert driver.platform.unseen(arn) == ""
     client("eks").untag_resource(resourceArn=driver.cluster_arn, tagKeys=["longshore:policy"])
     assert set(driver.discovery.arns()) == set()
 
@@ -364,14 +364,18 @@ def test_a_private_endpoint_that_cannot_be_reached_is_told_so(deployments: EksDr
     with pytest.raises(EndpointPrivateError, match="SubnetIds"):
         deployments.platform.observe(arn)
     assert list(deployments.discovery.arns()) == []
-    assert {type(error) for error in deployments.platform.left_out.values()} == {EndpointPrivateError}
+    assert "SubnetIds" in deployments.platform.unseen(arn)
 
 
 def test_a_cluster_that_does_not_answer_hides_nothing(deployments: EksDriver) -> None:
-    deployments.create("web", policy="digest")
-    deployments.cluster.server.fault = lambda method, path: (503, {})
-    with pytest.raises(UpstreamError):
-        list(deployments.discovery.arns())
+    arn = deployments.create("web", policy="digest")
+    deployments.cluster.server.fault = lambda method, path: (503, {}) if "deployments" in path else None
+    assert list(deployments.discovery.arns()) == []
+    assert "503" in deployments.platform.unseen(arn)
+    assert deployments.platform.unseen(arn.replace("/deployment/", "/daemonset/")) == ""
+    deployments.cluster.server.fault = lambda method, path: None
+    assert list(deployments.discovery.arns()) == [arn]
+    assert deployments.platform.unseen(arn) == ""
 
 
 def test_a_server_of_another_authority_is_not_believed(deployments: EksDriver) -> None:
@@ -411,7 +415,7 @@ def test_who_has_no_access_entry_is_refused(deployments: EksDriver) -> None:
     with pytest.raises(Exception, match="401"):
         deployments.platform.observe(arn)
     assert list(deployments.discovery.arns()) == []
-    assert len(deployments.platform.left_out) == 4
+    assert "401" in deployments.platform.unseen(arn)
 
 
 def test_pods_that_may_not_be_seen_are_unknown(deployments: EksDriver) -> None:

@@ -16,6 +16,7 @@ from tests.template.rendered import ROOT
 ADAPTERS = ROOT / "layers/longshore/longshore/aws"
 OF_ADAPTER = {
     "ecs": ("ecs",),
+    "eks_access": ("eks",),
     "lambda_functions": ("lambda",),
     "tagging": ("resourcegroupstaggingapi",),
     "ecr": ("ecr",),
@@ -43,8 +44,14 @@ WITHOUT_SHAPES = {
     "__init__",
     "blobs",
     "clock",
+    "eks",
+    "eks_connections",
+    "eks_nodes",
+    "eks_objects",
+    "eks_pods",
     "errors",
     "gates",
+    "kubernetes",
     "ledger",
     "mirror_manifests",
     "mirrors",

@@ -110,7 +110,7 @@ def platforms() -> Platforms:
     """Every platform, each adapter made when the first of its workloads is looked at."""
     from longshore.aws.platforms import platforms as adapters
 
-    return adapters(client)
+    return adapters(client, _clock)
 
 
 @cache

@@ -40,7 +40,7 @@ class Eks:
 
 def test_a_cluster_is_described_once_in_five_minutes() -> None:
     clock, eks = FakeClock(), Eks(resourcesVpcConfig={"endpointPublicAccess": False})
-    clusters = Clusters(eks, clock)
+    clusters = Clusters(lambda: eks, clock)
     found = clusters.get("shop")
     assert (found.region, found.endpoint, found.authority, found.is_private) == (
         "eu-west-1",
@@ -65,7 +65,20 @@ def test_a_cluster_is_described_once_in_five_minutes() -> None:
 )
 def test_a_cluster_that_is_being_made_cannot_be_asked(members: dict[str, Any]) -> None:
     with pytest.raises(UpstreamError):
-        Clusters(Eks(**members), FakeClock()).get("shop")
+        Clusters(lambda: Eks(**members), FakeClock()).get("shop")
+
+
+@pytest.mark.parametrize(
+    ("network", "private"),
+    [
+        ({}, False),
+        ({"endpointPublicAccess": True, "publicAccessCidrs": ["0.0.0.0/0"]}, False),
+        ({"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}, True),
+        ({"endpointPublicAccess": False}, True),
+    ],
+)
+def test_an_endpoint_that_does_not_answer_everyone_is_private(network: dict[str, Any], private: bool) -> None:
+    assert Clusters(lambda: Eks(resourcesVpcConfig=network), FakeClock()).get("shop").is_private is private
 
 
 @pytest.mark.parametrize(

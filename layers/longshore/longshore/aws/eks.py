@@ -17,9 +17,8 @@ from longshore.errors import (
     AccessDeniedError,
     ConflictError,
     GoneError,
-    PermanentError,
+    LongshoreError,
     UnsupportedError,
-    UpstreamError,
 )
 from longshore.workloads import Action, Observation, Refusal, Rollout, RolloutStatus, Workload, WorkloadId
 
@@ -32,15 +31,13 @@ if TYPE_CHECKING:
 
 _NODES_KNOWN: Final = timedelta(minutes=5)
 _TOLD: Final = 10
+_WHY: Final = 300
 _OWNED: Final = "{} owns the workload and would undo the change"
 _BY_HAND: Final = "its updateStrategy is OnDelete: pods take a new image only when somebody deletes them"
 
 
 class EksWorkloads:
-    """The platform and the discovery of Deployments, StatefulSets, DaemonSets and CronJobs.
-
-    `left_out` are the clusters, or kinds in them, that the last discovery could not look into, with the reason.
-    """
+    """The platform and the discovery of Deployments, StatefulSets, DaemonSets and CronJobs."""
 
     def __init__(
         self,
@@ -52,7 +49,7 @@ class EksWorkloads:
         self._tagging = tagging  # built only for a sweep
         self._clock = clock
         self._nodes: dict[str, tuple[Sequence[Object], datetime]] = {}
-        self.left_out: dict[str, PermanentError] = {}
+        self._left_out: dict[str, LongshoreError] = {}
 
     # -- the platform -----------------------------------------------------------------------------------------------
 
@@ -192,21 +189,21 @@ class EksWorkloads:
     def arns(self) -> Iterable[str]:
         """The annotated workloads of every cluster that carries the tag `longshore:policy`.
 
-        A cluster that cannot be looked into for good is left out; one that does not answer raises at the end, because
-        what is not there must be told from what was not seen.
+        A cluster that cannot be looked into, or a kind in it, holds up nobody else; `unseen` tells of it.
         """
-        self.left_out.clear()
-        failure: UpstreamError | None = None
+        self._left_out.clear()
         for arn in opted_in(self._tagging(), "eks:cluster"):
             for kind in objects.ROOTS:
                 try:
                     yield from self._annotated(arn, kind)
-                except PermanentError as error:
-                    self.left_out[f"{arn}/{kind}"] = error
-                except UpstreamError as error:
-                    failure = error
-        if failure:
-            raise failure
+                except LongshoreError as error:
+                    self._left_out[f"{arn}/{kind}"] = error
+
+    def unseen(self, arn: str) -> str:
+        """What stood in the way of the last discovery, in this cluster and for this kind."""
+        id = WorkloadId.parse(arn)
+        cluster = arn.removesuffix(f"/{id.label}")
+        return str(self._left_out.get(f"{cluster}/{id.kind}", ""))[:_WHY]
 
     def _annotated(self, arn: str, kind: str) -> Iterator[str]:
         name = arn.rpartition("/")[2]

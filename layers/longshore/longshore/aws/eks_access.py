@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from longshore.ports import Clock
 
 _PREFIX = "k8s-aws-v1."
+_ANYWHERE: Final = "0.0.0.0/0"
 _KEPT: Final = timedelta(minutes=14)
 """A token is good for 15 minutes from its date, whatever its X-Amz-Expires."""
 _EXPIRES: Final = 60
@@ -26,7 +27,7 @@ _KNOWN: Final = timedelta(minutes=5)
 
 
 class Cluster(NamedTuple):
-    """What DescribeCluster says: `authority` in PEM, `is_private` when its endpoint answers inside its VPC alone."""
+    """What DescribeCluster says: `authority` in PEM, `is_private` when its endpoint does not answer everyone."""
 
     arn: str
     name: str
@@ -39,7 +40,8 @@ class Cluster(NamedTuple):
 class Clusters:
     """Clusters of one Region by name; each described once in a while."""
 
-    def __init__(self, eks: Any, clock: Clock) -> None:
+    def __init__(self, eks: Callable[[], Any], clock: Clock) -> None:
+        """`eks` answers the client; it is made once there is a cluster to describe."""
         self._eks = eks
         self._clock = clock
         self._known: dict[str, tuple[Cluster, datetime]] = {}
@@ -58,7 +60,7 @@ class Clusters:
 
     def _describe(self, name: str) -> Cluster:
         with aws_errors(gone=("ResourceNotFoundException",)):
-            found = self._eks.describe_cluster(name=name)["cluster"]
+            found = self._eks().describe_cluster(name=name)["cluster"]
         arn = str(found["arn"])
         endpoint, authority = found.get("endpoint"), found.get("certificateAuthority", {}).get("data")
         if not endpoint or not authority:
@@ -67,8 +69,15 @@ class Clusters:
             pem = base64.b64decode(authority, validate=True).decode("ascii")
         except (binascii.Error, ValueError):
             raise UpstreamError(f"{arn}: its certificate authority is no base64") from None
-        public = found.get("resourcesVpcConfig", {}).get("endpointPublicAccess", True)
-        return Cluster(arn, name, arn.split(":")[3], str(endpoint), pem, not public)
+        return Cluster(
+            arn, name, arn.split(":")[3], str(endpoint), pem, _is_private(found.get("resourcesVpcConfig") or {})
+        )
+
+
+def _is_private(network: Mapping[str, Any]) -> bool:
+    """Whether the endpoint answers inside the VPC alone, or only to some addresses of the internet."""
+    sources = network.get("publicAccessCidrs") or [_ANYWHERE]
+    return not network.get("endpointPublicAccess", True) or _ANYWHERE not in sources
 
 
 class Tokens:

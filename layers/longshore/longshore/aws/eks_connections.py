@@ -47,8 +47,8 @@ class Connections:
             self._forget(cluster)
             if cluster.is_private:
                 raise EndpointPrivateError(
-                    f"{cluster.arn} answers inside its VPC alone: give the stack subnets and security groups that "
-                    "reach it (SubnetIds, SecurityGroupIds), or open the public endpoint"
+                    f"{cluster.arn} does not answer here, and its endpoint is not open to all: give the stack subnets "
+                    "and security groups that reach it (SubnetIds, SecurityGroupIds)"
                 ) from error
             raise UpstreamError(str(error)) from error
         except UntrustedError:

@@ -63,6 +63,11 @@ class Platforms:
         """Who opted in, on one platform after the other."""
         return chain.from_iterable(made().arns() for made in self._adapters.values())
 
+    def unseen(self, arn: str) -> str:
+        """Why the last `arns` could not look there."""
+        kind = WorkloadId.parse(arn).platform
+        return self._adapter(kind).unseen(arn) if kind in self._adapters else ""
+
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
         """Many workloads, those of each platform together; what is of no kind that the stack has is left out."""
         kinds: dict[PlatformKind, list[str]] = {}

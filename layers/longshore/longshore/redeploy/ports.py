@@ -55,6 +55,10 @@ class Discovery(Protocol):
         """Every workload that carries `longshore:policy`."""
         ...
 
+    def unseen(self, arn: str) -> str:
+        """Why the last `arns` could not look where this workload is; empty where it looked."""
+        ...
+
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
         """Many workloads as they are, at the fewest calls; those that do not exist are left out."""
         ...
