@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from longshore_local.images import multi_platform, single
+from tests.functional.people_clusters import People
 from tests.functional.people_functions import Functions
 from tests.functional.stage import BREAKER, Stage, uri
 
@@ -16,9 +17,6 @@ ROLLING = ["Deployment Started", "Deployment Succeeded"]
 
 class Runner(Protocol):
     """One workload on a platform, for linux/amd64."""
-
-    throttled: tuple[str, str, str]
-    """A service, an operation that a deployment needs, and the error by which it is throttled."""
 
     def create(self, image: str, policy: str | None) -> None:
         """A steady workload of one container; what led there is forgotten."""
@@ -36,6 +34,10 @@ class Runner(Protocol):
         """Nothing can run this image."""
         ...
 
+    def throttle(self) -> None:
+        """The next call that changes it is refused for being one too many."""
+        ...
+
     def deployments(self) -> int:
         """How often Longshore changed it."""
         ...
@@ -43,8 +45,6 @@ class Runner(Protocol):
 
 class Service:
     """An ECS service, whose circuit breaker leaves the way back to Longshore."""
-
-    throttled = ("ecs", "UpdateService", "ThrottlingException")
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -66,14 +66,15 @@ class Service:
     def fail(self, digest: str) -> None:
         self._stage.bundle.ecs.fail(digest, "exit-1")
 
+    def throttle(self) -> None:
+        self._stage.faults.add("ecs", "UpdateService", "ThrottlingException")
+
     def deployments(self) -> int:
         return sum(call.operation == "UpdateService" and not call.error for call in self._stage.writes())
 
 
 class Function:
     """A function whose callers use the unpublished version."""
-
-    throttled = ("lambda", "UpdateFunctionCode", "TooManyRequestsException")
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -91,11 +92,45 @@ class Function:
     def fail(self, digest: str) -> None:
         self._stage.bundle.lambdas.fail(digest)
 
+    def throttle(self) -> None:
+        self._stage.faults.add("lambda", "UpdateFunctionCode", "TooManyRequestsException")
+
     def deployments(self) -> int:
         return self._functions.writes().count("UpdateFunctionCode")
 
 
-PLATFORMS: dict[str, Callable[[Stage], Runner]] = {"ecs": Service, "lambda": Function}
+class Pods:
+    """A Deployment in an EKS cluster."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._people = People(stage)
+
+    def create(self, image: str, policy: str | None) -> None:
+        self._people.apply(image=image, policy=policy)
+
+    def running(self) -> str:
+        return self._people.running()
+
+    def deploy(self, image: str) -> None:
+        self._people.edit(image=image)
+
+    def fail(self, digest: str) -> None:
+        self._people.cluster.kubelet.failing.add(digest)
+
+    def throttle(self) -> None:
+        faults = [429]
+
+        def fault(method: str, path: str) -> tuple[int, dict[str, str]] | None:
+            return (faults.pop(), {"Retry-After": "5"}) if faults and method == "PATCH" else None
+
+        self._people.cluster.server.fault = fault
+
+    def deployments(self) -> int:
+        return len(self._people.writes())
+
+
+PLATFORMS: dict[str, Callable[[Stage], Runner]] = {"ecs": Service, "eks": Pods, "lambda": Function}
 
 
 @pytest.fixture(params=sorted(PLATFORMS))
@@ -202,8 +237,7 @@ def test_somebody_elses_way_back_is_respected(stage: Stage, runner: Runner) -> N
 
 def test_a_throttled_call_is_made_again(stage: Stage, runner: Runner) -> None:
     runner.create("web:prod", "profile:steady")
-    service, operation, error = runner.throttled
-    stage.faults.add(service, operation, error)
+    runner.throttle()
     second = stage.push("prod", "two")
     stage.run(minutes=60)
     assert (runner.running(), stage.told(), stage.dead_letters()) == (second, ROLLING, 0)
