@@ -151,6 +151,10 @@ class BusyAccount:
         for each in functions.list_functions()["Functions"]:
             arn = each["FunctionArn"].removesuffix(":$LATEST")
             found[arn] = functions.list_tags(Resource=arn)["Tags"]
+        eks = self.bundle.client("eks")
+        for name in eks.list_clusters()["clusters"]:
+            cluster = eks.describe_cluster(name=name)["cluster"]
+            found[cluster["arn"]] = cluster["tags"]
         return Place(ACCOUNT, REGION, found, roles)
 
 

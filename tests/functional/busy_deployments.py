@@ -10,6 +10,8 @@ from longshore_local.bundle import ACCOUNT, REGION, ROOT
 from longshore_local.bus import envelope
 from longshore_local.slack import Fault
 from tests.functional.busy_account import CHANNEL, CLUSTER, BusyAccount, breaker
+from tests.functional.people_clusters import People
+from tests.functional.stage import Stage
 
 
 def _refreshed(account: BusyAccount) -> None:
@@ -149,6 +151,17 @@ def _functions(account: BusyAccount) -> None:
     assert found["Code"]["ResolvedImageUri"].endswith(wanted)
 
 
+def _kubernetes(account: BusyAccount) -> None:
+    """A Deployment is found by a sweep, followed and looked at."""
+    account.image("pods", "prod", "pods 1")
+    people = People(Stage(account.bundle, {}))
+    people.apply("pods", "pods:prod", "profile:quick", settle=False)
+    account.run(70)
+    wanted = account.image("pods", "prod", "pods 2")
+    account.run(30)
+    assert people.running("pods") == wanted
+
+
 def _told(account: BusyAccount) -> None:
     """What the steps before led to was told to everybody, each its own way."""
     texts = [message.text for message in account.bundle.slack.messages(CHANNEL)]
@@ -194,6 +207,7 @@ STEPS = (
     _restored,
     _published,
     _functions,
+    _kubernetes,
     _told,
     _told_elsewhere,
     _told_late,

@@ -25,6 +25,7 @@ NAMES = [
     "replace",
     "mirror",
     "function",
+    "kubernetes",
     "platforms",
     "left-alone",
 ]
@@ -57,6 +58,12 @@ TOLD = {
         "its alias is moved to it",
         "resize has run",
         "the deployment of resize failed",
+    ],
+    "kubernetes": [
+        "longshore.dev/policy: semver:minor",
+        "only this changes: app = shop/pods:1.5.0",
+        "verified",
+        "failed",
     ],
     "platforms": ["deploys shop/web", "started anew", "deploys thumbnails", "resolved again", "thumbnails: it runs"],
     "left-alone": ["CannotPullContainerError", "leaves it alone", "[not-mended]", "0 tasks of report run"],

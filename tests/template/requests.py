@@ -199,6 +199,11 @@ def _function(action: str, *further: str) -> Callable[[Mapping[str, Any], Place]
     return of
 
 
+def _cluster(params: Mapping[str, Any], place: Place) -> Requests:
+    arn = place.arn("eks", f"cluster/{params['name']}")
+    yield Request("eks:DescribeCluster", arn, place.tagged(arn))
+
+
 def _function_tagged(params: Mapping[str, Any], place: Place) -> Requests:
     (key,) = params["Tags"]  # the evaluator compares one value
     yield Request("lambda:TagResource", params["Resource"], {**place.tagged(params["Resource"]), "aws:TagKeys": key})
@@ -257,6 +262,7 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("ecs", "RegisterTaskDefinition"): _definition,
     ("lambda", "GetFunction"): _function("GetFunction", "ListTags"),  # without which it answers no tags
     ("lambda", "GetAlias"): _function("GetAlias"),
+    ("eks", "DescribeCluster"): _cluster,
     ("lambda", "ListVersionsByFunction"): _function("ListVersionsByFunction"),
     ("lambda", "UpdateFunctionCode"): _function("UpdateFunctionCode"),
     ("lambda", "UpdateAlias"): _function("UpdateAlias"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from longshore_local.demo.clusters import Cluster
 from longshore_local.demo.functions import Functions
 from longshore_local.demo.sentences import short
 from longshore_local.demo.stage import UPSTREAM, UPSTREAM_REPOSITORY, Stage
@@ -242,19 +243,46 @@ def function(stage: Stage) -> None:
     functions.conclude("resize", "live")
 
 
+def kubernetes(stage: Stage) -> None:
+    """A Deployment in EKS: its image is patched and nothing else, and a bad one goes back to what was verified."""
+    image, cluster = stage.repository("shop/pods"), Cluster(stage)
+    proxy = stage.repository("shop/sidecar")
+    first = single("pods 1.4.2")
+    stage.stock("shop/pods", "1.4.2", first)
+    sidecar = single("sidecar")
+    stage.stock("shop/sidecar", "1.0.0", sidecar)
+    cluster.apply("pods", {"app": f"{image}:1.4.2", "sidecar": f"{proxy}:1.0.0"}, "semver:minor")
+    second = single("pods 1.5.0")
+    stage.push("CI", "shop/pods", "1.5.0", second)
+    stage.until(stage.announced("Deployment Succeeded"), "1.5.0 is verified")
+    good = {"app": second.digest, "sidecar": sidecar.digest}
+    stage.verify(cluster.running("pods") == good, "the pods run 1.5.0 beside the same sidecar")
+    bad = single("pods 1.6.0, which crashes")
+    cluster.fail(bad)
+    stage.wait(minutes=10)
+    stage.push("CI", "shop/pods", "1.6.0", bad, "it crashes")
+    stage.until(stage.announced("Deployment Failed"), "1.6.0 makes no progress")
+    stage.until(stage.announced("Deployment Succeeded"), "the way back is verified")
+    stage.verify(cluster.running("pods") == good, "the pods run 1.5.0 again")
+    cluster.conclude("pods")
+
+
 def platforms(stage: Stage) -> None:
     """One push, and whatever runs that image follows, wherever it runs."""
-    image, functions = stage.repository(WEB), Functions(stage)
+    image, functions, cluster = stage.repository(WEB), Functions(stage), Cluster(stage)
     stage.stock(WEB, "prod", single("web, build 1"))
     stage.service({"web": f"{image}:prod"}, "digest")
     functions.create("thumbnails", f"{image}:prod", "digest", architecture="x86_64")
+    cluster.apply("pods", {"app": f"{image}:prod"}, "digest")
     build = single("web, build 2")
     stage.push("CI", WEB, "prod", build)
-    stage.until(lambda: stage.told("Deployment Succeeded") == 2, "both deployments are verified")
+    stage.until(lambda: stage.told("Deployment Succeeded") == 3, "three deployments are verified")
     stage.verify(stage.digests() == {"web": build.digest}, "the service runs build 2")
     stage.verify(functions.running("thumbnails") == build.digest, "the function runs build 2")
+    stage.verify(cluster.running("pods") == {"app": build.digest}, "the pods run build 2")
     stage.conclude()
     functions.conclude("thumbnails")
+    cluster.conclude("pods")
 
 
 _ALL = (
@@ -271,6 +299,7 @@ _ALL = (
     Scenario(
         "function", "a function gets the image of an index that fits it, its alias moves when it is ready", function
     ),
+    Scenario("kubernetes", "a Deployment in EKS follows versions, its sidecar stays, a bad one goes back", kubernetes),
     Scenario("platforms", "one push is followed on every platform that runs the image", platforms),
     Scenario("left-alone", "a failure that another try would not mend is told, once", left_alone),
 )
