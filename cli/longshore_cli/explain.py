@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _RESOURCES = {1: "lambda:{}:function:", 2: "ecs:{}:service/", 4: "eks:{}:cluster/"}
 """What comes before a name of so many parts in a workload's ARN; the braces stand for Region and account."""
+_UNITS = {"ecs-service": "tasks", "eks-workload": "pods"}
 _SHOWN = 12  # candidates that the text shows; the JSON has all
 
 
@@ -172,7 +173,10 @@ def _deployment(deployment: Any) -> dict[str, Any]:
 
 
 def _tell(document: dict[str, Any]) -> None:
-    click.echo(f"{document['workload'].partition(':service/')[2]}  {document['workload']}")
+    from longshore.workloads import WorkloadId
+
+    workload = WorkloadId.parse(document["workload"])
+    click.echo(f"{'/'.join(filter(None, (workload.cluster, workload.label)))}  {workload.arn}")
     for line in columns((f"  {label}", text) for label, text in _rows(document)):
         click.echo(line)
     if document["candidates"]:
@@ -185,8 +189,7 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("follows", document["policy"] or "nothing: the tag longshore:policy is missing")]
     for container, image in document["declared"].items():
         rows.append(("runs", f"{container}: {image} = {document['running'].get(container, 'digest not known')}"))
-    state = "steady" if document["steady"] else "a deployment is under way, or tasks are missing"
-    rows.append(("state", f"{document['desired']} tasks wanted, {state}"))
+    rows.append(("state", _state(document)))
     if decision := document["decision"]:
         rows.append(("now", _verdict(decision)))
     rows += [("gate", _gate(each)) for each in document["gates"]]
@@ -198,6 +201,14 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [("good", _good(each)) for each in document["good"][:1]]
     rows += [("last", _last(each)) for each in document["deployments"]]
     return rows
+
+
+def _state(document: dict[str, Any]) -> str:
+    units = _UNITS.get(document["platform"])
+    if units is None:  # Lambda runs as many as are called
+        return "steady" if document["steady"] else "an update is under way, or has failed"
+    state = "steady" if document["steady"] else f"a deployment is under way, or {units} are missing"
+    return f"{document['desired']} {units} wanted, {state}"
 
 
 def _verdict(decision: dict[str, Any]) -> str:
