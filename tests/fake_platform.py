@@ -16,10 +16,10 @@ from longshore.workloads import (
     Action,
     Observation,
     Plan,
-    PlatformKind,
     Rollout,
     RolloutStatus,
     Workload,
+    WorkloadId,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 WEB = Repository(ACCOUNT, REGION, "team/web")
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-ACTIVE = (RolloutStatus.RUNNING, RolloutStatus.ROLLING_BACK)
+ACTIVE = (RolloutStatus.RUNNING, RolloutStatus.READY, RolloutStatus.ROLLING_BACK)
 
 
 def digest(seed: str) -> Digest:
@@ -137,7 +137,9 @@ class FakePlatform:
         self.created: dict[str, datetime] = {}
         self.applied: list[Plan] = []
         self.stopped: list[str] = []
+        self.completed: list[str] = []
         self.observed: list[str] = []
+        self.hidden: dict[str, str] = {}
         self.stoppable = True
         self.unable: Exception | None = None
         self.changed: Callable[[str, str], None] = lambda arn, name: None
@@ -145,11 +147,13 @@ class FakePlatform:
     # -- what tests do ----------------------------------------------------------------------------------------------
 
     def create(self, name: str, images: Mapping[str, str], tags: Mapping[str, str], **members: Any) -> str:
-        """A service that is steady on what its declared images name now. Its deployment is not announced."""
-        arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/shop/{name}"
-        workload = Workload(
-            arn, PlatformKind.ECS_SERVICE, ACCOUNT, REGION, "shop", name, tags, dict(images), f"{name}:1"
-        )
+        """A service that is steady on what its declared images name now. Its deployment is not announced.
+
+        `arn` may be that of a workload on another platform, which then tells nothing of its deployments.
+        """
+        arn = str(members.pop("arn", f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/shop/{name}"))
+        id = WorkloadId.parse(arn)
+        workload = Workload(arn, id.platform, ACCOUNT, REGION, id.cluster, name, tags, dict(images), f"{name}:1")
         members = {"desired": 2, "steady": True, **members}
         self.services[arn] = FakeService(Observation(workload, **members), [(dict(images), {})])
         self._begin(arn)
@@ -175,7 +179,7 @@ class FakePlatform:
     def succeed(self, arn: str) -> None:
         """The running deployment ends well."""
         self._settle(arn)
-        self.changed(arn, "SERVICE_DEPLOYMENT_COMPLETED")
+        self._announce(arn, "SERVICE_DEPLOYMENT_COMPLETED")
 
     def roll_back(self, arn: str, *, announced: bool = True) -> None:
         """The platform takes the running deployment back; without a circuit breaker it sends no event."""
@@ -186,7 +190,12 @@ class FakePlatform:
         self.rollouts[id] = replace(self.rollouts[id], status=RolloutStatus.ROLLED_BACK, reason="circuit breaker")
         self.change(arn, rollout_active=False, steady=True)
         if announced:
-            self.changed(arn, "SERVICE_DEPLOYMENT_FAILED")
+            self._announce(arn, "SERVICE_DEPLOYMENT_FAILED")
+
+    def prepare(self, arn: str) -> None:
+        """All of the running deployment is ready, and somebody must complete it."""
+        id = str(self.services[arn].observation.rollout)
+        self.rollouts[id] = replace(self.rollouts[id], status=RolloutStatus.READY)
 
     def end(self, arn: str, status: RolloutStatus) -> None:
         """The running deployment ends in a state, and the new tasks stay."""
@@ -220,6 +229,10 @@ class FakePlatform:
         """Those of the workloads that exist."""
         return [self.services[arn].observation for arn in arns if arn in self.services]
 
+    def unseen(self, arn: str) -> str:
+        """What a test says that discovery cannot look into."""
+        return self.hidden.get(arn, "")
+
     def arns(self) -> Iterable[str]:
         """Every active service with a policy."""
         found = {arn: service.observation for arn, service in self.services.items()}
@@ -245,11 +258,11 @@ class FakePlatform:
         found = [id for id in self.services[arn].rollouts if id != other_than and self.created[id] >= since]
         return found[-1] if found else None
 
-    def rollout(self, id: str) -> Rollout:
+    def rollout(self, arn: str, id: str) -> Rollout:
         """How one deployment stands."""
         return self.rollouts.get(id, Rollout(id, RolloutStatus.GONE))
 
-    def stop(self, id: str) -> None:
+    def stop(self, arn: str, id: str) -> None:
         """Stops a running deployment; the platform begins to roll it back."""
         if id not in self.rollouts:
             raise GoneError(f"{id} does not exist")
@@ -257,6 +270,12 @@ class FakePlatform:
             raise ConflictError(f"{id} is {self.rollouts[id].status}")
         self.stopped.append(id)
         self.rollouts[id] = replace(self.rollouts[id], status=RolloutStatus.ROLLING_BACK)
+
+    def complete(self, arn: str, id: str) -> None:
+        """A deployment that was prepared goes on to its end."""
+        self.completed.append(id)
+        if self.rollouts[id].status is RolloutStatus.READY:
+            self._settle(arn)
 
     # -- rollouts ---------------------------------------------------------------------------------------------------
 
@@ -278,8 +297,12 @@ class FakePlatform:
         self.rollouts[id] = Rollout(id, RolloutStatus.RUNNING, digests=digests)
         self.created[id] = self._clock.now()
         self.change(arn, rollout=id, rollout_active=True, steady=False)
-        self.changed(arn, "SERVICE_DEPLOYMENT_IN_PROGRESS")
+        self._announce(arn, "SERVICE_DEPLOYMENT_IN_PROGRESS")
         return id
+
+    def _announce(self, arn: str, name: str) -> None:
+        if not WorkloadId.parse(arn).platform.is_silent:
+            self.changed(arn, name)
 
     def _settle(self, arn: str) -> None:
         id = str(self.services[arn].observation.rollout)

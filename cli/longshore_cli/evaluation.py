@@ -12,9 +12,9 @@ import click
 
 from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
-from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.gates import LedgerGates
 from longshore.aws.ledger import LedgerHeads, LedgerRecords
+from longshore.aws.platforms import platforms
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.decisions import Verdict
@@ -52,8 +52,7 @@ class Evaluator:
     def __init__(
         self, account: Account, stack: Stack | None, profiles: Mapping[str, Profile], clock: Clock | None = None
     ) -> None:
-        ecs = account.client("ecs")
-        self.platform = EcsServices(ecs, lambda: account.client("resourcegroupstaggingapi"), TaskDefinitions(ecs))
+        self.platform = platforms(account.client)
         self._account = account
         self._stack = stack
         self._profiles = profiles

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ from longshore_cli.output import WrongError, columns, json_option, meaning, writ
 if TYPE_CHECKING:
     from longshore_cli.evaluation import Evaluated
 
-_NAME = re.compile(r"(?P<cluster>[A-Za-z0-9_-]{1,255})/(?P<service>[A-Za-z0-9_-]{1,255})")
+_RESOURCES = {1: "lambda:{}:function:", 2: "ecs:{}:service/", 4: "eks:{}:cluster/"}
+"""What comes before a name of so many parts in a workload's ARN; the braces stand for Region and account."""
+_UNITS = {"ecs-service": "tasks", "eks-workload": "pods"}
 _SHOWN = 12  # candidates that the text shows; the JSON has all
 
 
@@ -25,7 +26,10 @@ _SHOWN = 12  # candidates that the text shows; the JSON has all
 @stack_options
 @json_option
 def explain(workload: str, stack_name: str, config_file: Path | None, as_json: bool) -> None:
-    """Why does WORKLOAD, an ARN or CLUSTER/SERVICE, run what it runs, and what would it take to change that?"""
+    """Why does WORKLOAD run what it runs, and what would it take to change that?
+
+    WORKLOAD is an ARN, CLUSTER/SERVICE, FUNCTION, or CLUSTER/NAMESPACE/KIND/NAME.
+    """
     from longshore_cli.account import Account
     from longshore_cli.evaluation import evaluator
 
@@ -41,20 +45,22 @@ def explain(workload: str, stack_name: str, config_file: Path | None, as_json: b
 
 def _region(workload: str) -> str | None:
     """The Region of an ARN; None leaves it to the boto3 chain."""
-    from longshore.events import ecs_service
+    from longshore.workloads import WorkloadId
 
-    if workload.startswith("arn:"):
-        try:
-            return ecs_service(workload)[1]
-        except ValueError as error:
-            raise WrongError(str(error)) from error
-    if not _NAME.fullmatch(workload):
-        raise WrongError(f"{workload!r} is neither the ARN of an ECS service nor CLUSTER/SERVICE")
-    return None
+    arn = workload if workload.startswith("arn:") else _arn(workload, "aws", "eu-west-1", "123456789012")
+    try:
+        found = WorkloadId.parse(arn)
+    except ValueError as error:
+        raise WrongError(str(error)) from error
+    return found.region if arn == workload else None
 
 
 def _arn(name: str, partition: str, region: str, account: str) -> str:
-    return f"arn:{partition}:ecs:{region}:{account}:service/{name}"
+    """The ARN of a workload that is named by its parts."""
+    parts = name.count("/") + 1
+    if parts not in _RESOURCES:
+        raise WrongError(f"{name!r} is no ARN, CLUSTER/SERVICE, FUNCTION or CLUSTER/NAMESPACE/KIND/NAME")
+    return f"arn:{partition}:{_RESOURCES[parts].format(f'{region}:{account}')}{name}"
 
 
 def describe(evaluated: Evaluated) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def describe(evaluated: Evaluated) -> dict[str, Any]:
     return {
         "workload": workload.arn,
         "platform": workload.platform.value,
-        "controller": observation.controller.value,
+        "controller": observation.controller.value if observation.controller else None,
         "policy": workload.policy,
         "declared": dict(workload.images),
         "running": dict(observation.running),
@@ -167,7 +173,10 @@ def _deployment(deployment: Any) -> dict[str, Any]:
 
 
 def _tell(document: dict[str, Any]) -> None:
-    click.echo(f"{document['workload'].partition(':service/')[2]}  {document['workload']}")
+    from longshore.workloads import WorkloadId
+
+    workload = WorkloadId.parse(document["workload"])
+    click.echo(f"{'/'.join(filter(None, (workload.cluster, workload.label)))}  {workload.arn}")
     for line in columns((f"  {label}", text) for label, text in _rows(document)):
         click.echo(line)
     if document["candidates"]:
@@ -180,8 +189,7 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("follows", document["policy"] or "nothing: the tag longshore:policy is missing")]
     for container, image in document["declared"].items():
         rows.append(("runs", f"{container}: {image} = {document['running'].get(container, 'digest not known')}"))
-    state = "steady" if document["steady"] else "a deployment is under way, or tasks are missing"
-    rows.append(("state", f"{document['desired']} tasks wanted, {state}"))
+    rows.append(("state", _state(document)))
     if decision := document["decision"]:
         rows.append(("now", _verdict(decision)))
     rows += [("gate", _gate(each)) for each in document["gates"]]
@@ -193,6 +201,14 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [("good", _good(each)) for each in document["good"][:1]]
     rows += [("last", _last(each)) for each in document["deployments"]]
     return rows
+
+
+def _state(document: dict[str, Any]) -> str:
+    units = _UNITS.get(document["platform"])
+    if units is None:  # Lambda runs as many as are called
+        return "steady" if document["steady"] else "an update is under way, or has failed"
+    state = "steady" if document["steady"] else f"a deployment is under way, or {units} are missing"
+    return f"{document['desired']} {units} wanted, {state}"
 
 
 def _verdict(decision: dict[str, Any]) -> str:

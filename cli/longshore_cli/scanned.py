@@ -14,9 +14,9 @@ from longshore.aws.blobs import HttpsFetch
 from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecr_findings import EcrScans
-from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.inspector import Inspector
 from longshore.aws.ledger import LedgerIndex
+from longshore.aws.platforms import platforms
 from longshore.aws.runners import WorkloadRunners
 from longshore.aws.scans import LedgerAcceptances
 from longshore.aws.table import Table
@@ -141,8 +141,7 @@ class _Looking:
         return list(dict.fromkeys(found))
 
     def _workloads(self, table: Table) -> WorkloadRunners:
-        ecs = self._account.client("ecs")
-        platform = EcsServices(ecs, lambda: self._account.client("resourcegroupstaggingapi"), TaskDefinitions(ecs))
+        platform = platforms(self._account.client)
         where = self._account.id, self._account.region
         return WorkloadRunners(
             LedgerIndex(table), lambda: platform, lambda: EcrRegistry(self._ecr), self._inspector, *where

@@ -29,6 +29,8 @@ from longshore_local.invoking import Invoking
 from longshore_local.moto_ecr import EcrSimulator
 from longshore_local.moto_ecr_public import EcrPublicSimulator
 from longshore_local.moto_ecs import EcsSimulator
+from longshore_local.moto_eks import EksSimulator
+from longshore_local.moto_lambda import LambdaSimulator
 from longshore_local.moto_sns import counted
 from longshore_local.overriding import override
 from longshore_local.plugins import Plugins, installed
@@ -208,6 +210,16 @@ class Bundle:
     def ecs(self) -> EcsSimulator:
         """The ECS simulator; `clear` replaces it."""
         return self._simulators.ecs
+
+    @property
+    def lambdas(self) -> LambdaSimulator:
+        """The simulator of the Lambda that runs people's functions of container images."""
+        return self._simulators.lambdas
+
+    @property
+    def eks(self) -> EksSimulator:
+        """The Kubernetes clusters of EKS, each with an API server."""
+        return self._simulators.eks
 
     @property
     def ecr(self) -> EcrSimulator:

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from moto.awslambda_simple.models import lambda_simple_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ecr.models import ecr_backends
 from moto.ecs.models import ecs_backends
+from moto.eks.models import eks_backends
 from moto.events.models import events_backends
 from moto.logs.models import logs_backends
 from moto.scheduler.models import scheduler_backends
@@ -29,11 +31,14 @@ class Leftovers:
         self._tables = dynamodb_backends[account][region].tables
         self._emptied: list[BaseBackend] = [
             ecs_backends[account][region],
+            eks_backends[account][region],
             ecr_backends[account][region],
             ssm_backends[account][region],
             secretsmanager_backends[account][region],
             servicediscovery_backends[account][region],
         ]
+        self._lambda = lambda_simple_backends[account][region]
+        self._functions = set(self._function_names())
         self._log_groups = logs_backends[account][region].groups
         self._known_log_groups = set(self._log_groups)
         self._queues = set(self._sqs.queues)
@@ -43,17 +48,22 @@ class Leftovers:
         self._schedules = {name: set(group.schedules) for name, group in self._scheduler.schedule_groups.items()}
 
     def clear(self) -> None:
-        """Empties queues, tables, clusters, registries; removes queues, topics, log groups, rules, schedules since."""
+        """Empties queues, tables, clusters, registries; removes queues, topics, functions, rules and the like since."""
         self._clear_queues()
         self._clear_tables()
         for name in self._sns.topics.keys() - self._topics:
             self._sns.delete_topic(name)
         for name in self._log_groups.keys() - self._known_log_groups:
             del self._log_groups[name]
+        for name in self._function_names() - self._functions:
+            self._lambda.delete_function(name, None)
         self._clear_buses()
         self._clear_schedules()
         for backend in self._emptied:
             backend.reset()
+
+    def _function_names(self) -> set[str]:
+        return {function.function_name for function in self._lambda.list_functions(None)}
 
     def _clear_queues(self) -> None:
         for name in self._sqs.queues.keys() - self._queues:

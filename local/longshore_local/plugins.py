@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from longshore_local import moto_ecr, moto_ecr_public, moto_ecs, moto_scanning
+from longshore_local import moto_ecr, moto_ecr_public, moto_ecs, moto_eks, moto_lambda, moto_scanning
 from longshore_local.ecs.images import resolve_in_ecr
 from longshore_local.moto_ecr import EcrSimulator
 from longshore_local.moto_ecr_public import EcrPublicSimulator
 from longshore_local.moto_ecs import EcsSimulator
+from longshore_local.moto_eks import EksSimulator
+from longshore_local.moto_lambda import LambdaSimulator
 from longshore_local.scanning.scanner import Scanner
 from longshore_local.timeline import Timeline
 
@@ -25,6 +28,8 @@ class Plugins:
     ecr: EcrSimulator
     ecr_public: EcrPublicSimulator
     ecs: EcsSimulator
+    eks: EksSimulator
+    lambdas: LambdaSimulator
     scanner: Scanner
     _install_ecs: Callable[[], EcsSimulator]
 
@@ -33,6 +38,8 @@ class Plugins:
         self.ecr_public.clear()
         self.ecs.uninstall()
         self.ecs = self._install_ecs()
+        self.eks.clear()
+        self.lambdas.clear()
         self.scanner.forget()
 
 
@@ -59,11 +66,15 @@ def installed(timeline: Timeline, emit: Emit, call: Call, home: tuple[str, str] 
     scanner = Scanner(timeline, emit, ecr.registry, home)
     scanning = moto_scanning.install(scanner, ecr.registry)
     ecr_public = moto_ecr_public.install(timeline)
-    plugins = Plugins(ecr, ecr_public, install_ecs(), scanner, install_ecs)
+    lambdas = moto_lambda.install(timeline, emit)
+    eks = moto_eks.install(timeline, resolve, wall=lambda: datetime.now(UTC))  # by which botocore dates signatures
+    plugins = Plugins(ecr, ecr_public, install_ecs(), eks, lambdas, scanner, install_ecs)
     try:
         yield plugins
     finally:
         scanning.close()
         plugins.ecs.uninstall()
+        eks.close()
+        lambdas.close()
         ecr_public.close()
         ecr.close()

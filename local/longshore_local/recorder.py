@@ -38,6 +38,7 @@ class Fault:
     probability: float
     when: When
     function: str | None
+    passes: int = 0
     struck: int = 0
 
     def concerns(self, function: str, service: str, operation: str) -> bool:
@@ -68,9 +69,10 @@ class Faults:
         probability: float = 1.0,
         when: When = "before",
         function: str | None = None,
+        passes: int = 0,
     ) -> Fault:
-        """Lets the next `count` calls (None: all) fail with an error code, each with a probability."""
-        fault = Fault(service, operation, error, count, probability, when, function)
+        """Lets the next `count` calls (None: all) fail with an error code, each with a probability, after `passes`."""
+        fault = Fault(service, operation, error, count, probability, when, function, passes)
         self._faults.append(fault)
         return fault
 
@@ -82,7 +84,11 @@ class Faults:
     def strike(self, function: str, service: str, operation: str) -> Fault | None:
         """The fault that strikes this call, if any."""
         for fault in self._faults:
-            if fault.concerns(function, service, operation) and self._random.random() < fault.probability:
+            if not fault.concerns(function, service, operation):
+                continue
+            if fault.passes:
+                fault.passes -= 1
+            elif self._random.random() < fault.probability:
                 fault.struck += 1
                 return fault
         return None

@@ -77,7 +77,7 @@ class Fake:
 
     def finish(self, arn: str) -> None:
         self._clock.advance(600)
-        rollout = self._fake.rollout(str(self._fake.observe(arn).rollout))
+        rollout = self._fake.rollout(arn, str(self._fake.observe(arn).rollout))
         if rollout.status is RolloutStatus.ROLLING_BACK or rollout.digests["app"] in self._bad:
             self._fake.roll_back(arn)
         else:
@@ -202,7 +202,7 @@ def test_a_steady_service_is_observed(driver: Driver, arn: str) -> None:
     assert dict(seen.running) == {"app": ONE, "envoy": digest(SIDECAR)}
     assert (seen.desired, seen.steady, seen.rollout_active, seen.active) == (2, True, False, True)
     assert seen.rollout is not None
-    assert driver.platform.rollout(seen.rollout).status is RolloutStatus.SUCCEEDED
+    assert driver.platform.rollout(arn, seen.rollout).status is RolloutStatus.SUCCEEDED
 
 
 def test_a_service_that_does_not_exist_is_gone(driver: Driver, arn: str) -> None:
@@ -216,13 +216,13 @@ def test_a_refresh_resolves_the_declared_tag_again(driver: Driver, arn: str) -> 
     id = begin(driver, refresh(before, TWO), before)
     during = driver.platform.observe(arn)
     assert (during.rollout_active, during.steady) == (True, False)
-    assert driver.platform.rollout(id).status is RolloutStatus.RUNNING
+    assert driver.platform.rollout(arn, id).status is RolloutStatus.RUNNING
     driver.finish(arn)
     after = driver.platform.observe(arn)
     assert (after.rollout, after.steady, after.running["app"]) == (id, True, TWO)
     assert after.workload.images == before.workload.images
     assert after.workload.task_definition == before.workload.task_definition
-    rollout = driver.platform.rollout(id)
+    rollout = driver.platform.rollout(arn, id)
     assert (rollout.status, rollout.digests["app"]) == (RolloutStatus.SUCCEEDED, TWO)
 
 
@@ -268,7 +268,7 @@ def test_a_failed_deployment_is_rolled_back_by_the_platform(driver: Driver, arn:
     driver.break_image(TWO)
     id = begin(driver, revise(before, image(WEB, "1.1.0"), TWO, "1.1.0"), before)
     driver.finish(arn)
-    rollout = driver.platform.rollout(id)
+    rollout = driver.platform.rollout(arn, id)
     assert rollout.status is RolloutStatus.ROLLED_BACK
     assert rollout.reason
     assert all("failed" in line for line in rollout.evidence)
@@ -282,23 +282,23 @@ def test_a_deployment_that_runs_can_be_stopped_and_is_rolled_back(driver: Driver
     driver.push("1.1.0", TWO)
     driver.break_image(TWO, hangs=True)
     id = begin(driver, revise(before, image(WEB, "1.1.0"), TWO, "1.1.0"), before)
-    driver.platform.stop(id)
-    assert driver.platform.rollout(id).status in (RolloutStatus.ROLLING_BACK, RolloutStatus.STOPPED)
+    driver.platform.stop(arn, id)
+    assert driver.platform.rollout(arn, id).status in (RolloutStatus.ROLLING_BACK, RolloutStatus.STOPPED)
     driver.finish(arn)
-    assert driver.platform.rollout(id).status is RolloutStatus.ROLLED_BACK
+    assert driver.platform.rollout(arn, id).status is RolloutStatus.ROLLED_BACK
     assert driver.platform.observe(arn).running["app"] == ONE
 
 
 def test_a_deployment_that_is_over_cannot_be_stopped(driver: Driver, arn: str) -> None:
     with pytest.raises(ConflictError):
-        driver.platform.stop(str(driver.platform.observe(arn).rollout))
+        driver.platform.stop(arn, str(driver.platform.observe(arn).rollout))
 
 
 def test_a_deployment_that_does_not_exist_cannot_be_stopped(driver: Driver, arn: str) -> None:
     unknown = str(driver.platform.observe(arn).rollout)[:-4] + "none"
     with pytest.raises(GoneError):
-        driver.platform.stop(unknown)
-    assert driver.platform.rollout(unknown).status is RolloutStatus.GONE
+        driver.platform.stop(arn, unknown)
+    assert driver.platform.rollout(arn, unknown).status is RolloutStatus.GONE
 
 
 def test_what_was_begun_is_found_again_and_what_was_before_is_not(driver: Driver, arn: str) -> None:
@@ -324,7 +324,7 @@ def test_somebody_elses_deployment_takes_the_place_of_the_one_before(driver: Dri
     after = driver.platform.observe(arn)
     assert after.rollout not in (id, before.rollout)
     assert after.running["app"] == THREE
-    assert driver.platform.rollout(id).status in (RolloutStatus.STOPPED, RolloutStatus.FAILED)
+    assert driver.platform.rollout(arn, id).status in (RolloutStatus.STOPPED, RolloutStatus.FAILED)
 
 
 def test_who_opted_in_is_found_and_nobody_else(driver: Driver, arn: str) -> None:

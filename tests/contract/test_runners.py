@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.inspector import Inspector
 from longshore.aws.ledger import LedgerIndex
 from longshore.aws.runners import WorkloadRunners
+from longshore.errors import AccessDeniedError
 from longshore.images import Repository
+from longshore.workloads import PlatformKind
 from longshore_local import images
 from longshore_local.plugins import HOME, Plugins, installed
 from longshore_local.timeline import VirtualTimeline
 from tests.contract.aws_account import REGION, client, ledger_table, mocked
+
+if TYPE_CHECKING:
+    from longshore.workloads import Observation
 
 ACCOUNT = HOME[0]
 WEB = Repository(ACCOUNT, REGION, "web")
@@ -136,3 +144,22 @@ def test_an_index_is_read_once(world: World) -> None:
     first = world.runners.of(WEB)
     world.ecr.batch_delete_image(repositoryName="web", imageIds=[{"imageDigest": index.digest}])
     assert world.runners.of(WEB) == first
+
+
+def test_a_kubernetes_cluster_that_lets_nobody_in_keeps_no_report_waiting(world: World) -> None:
+    prod = images.push(world.ecr, "web", "prod", images.single("one"))
+    arn = world.follow("web", prod)
+    (seen,) = world.services.survey([arn])
+    pods = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shop/default/deployment/web"
+    world.index.put(replace(seen.workload, arn=pods, platform=PlatformKind.EKS_WORKLOAD))
+
+    class Closed:
+        def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
+            if pods in arns:
+                raise AccessDeniedError("403")
+            return world.services.survey(arns)
+
+    registry, inspector = EcrRegistry(world.ecr), Inspector(client("inspector2"), SystemClock())
+    closed: Any = Closed()
+    runners = WorkloadRunners(world.index, lambda: closed, lambda: registry, inspector, ACCOUNT, REGION)
+    assert [each.arn for each in runners.of(WEB)[prod]] == [arn]

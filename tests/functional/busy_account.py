@@ -147,6 +147,14 @@ class BusyAccount:
             answer = self.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
             found[arn] = _mapping(answer.get("tags", []))
             roles[arn] = {name: str(answer["taskDefinition"].get(name) or "") for name in ROLE_MEMBERS}
+        functions = self.bundle.client("lambda")
+        for each in functions.list_functions()["Functions"]:
+            arn = each["FunctionArn"].removesuffix(":$LATEST")
+            found[arn] = functions.list_tags(Resource=arn)["Tags"]
+        eks = self.bundle.client("eks")
+        for name in eks.list_clusters()["clusters"]:
+            cluster = eks.describe_cluster(name=name)["cluster"]
+            found[cluster["arn"]] = cluster["tags"]
         return Place(ACCOUNT, REGION, found, roles)
 
 

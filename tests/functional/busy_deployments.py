@@ -10,6 +10,8 @@ from longshore_local.bundle import ACCOUNT, REGION, ROOT
 from longshore_local.bus import envelope
 from longshore_local.slack import Fault
 from tests.functional.busy_account import CHANNEL, CLUSTER, BusyAccount, breaker
+from tests.functional.people_clusters import People
+from tests.functional.stage import Stage
 
 
 def _refreshed(account: BusyAccount) -> None:
@@ -120,6 +122,46 @@ def _let_go(account: BusyAccount) -> None:
     account.run(90)  # and a sweep
 
 
+def _functions(account: BusyAccount) -> None:
+    """Functions with an alias: an index is deployed, an answer is lost, a version fails, and what follows is looked at."""
+    account.image("resize", "prod", "resize 1")
+    client = account.bundle.client("lambda")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = account.bundle.client("iam").create_role(RoleName="functions", AssumeRolePolicyDocument=trust)
+    made = client.create_function(
+        FunctionName="resize",
+        PackageType="Image",
+        Code={"ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/resize:prod"},
+        Role=role["Role"]["Arn"],
+        Tags={"longshore:policy": "profile:quick", "longshore:alias": "live"},
+    )
+    version = client.publish_version(FunctionName="resize")["Version"]
+    client.create_alias(FunctionName="resize", Name="live", FunctionVersion=version)
+    account.run(5)
+    index = images.multi_platform("resize 2")
+    images.push(account.ecr, "resize", "prod", index)
+    account.run(15)
+    faults = account.bundle.recorder.faults
+    faults.add("lambda", "UpdateFunctionCode", "ServiceException", when="after", passes=1)  # the first is a dry run
+    wanted = account.image("resize", "prod", "resize 3")
+    account.run(60)
+    account.bundle.lambdas.fail(account.image("resize", "prod", "resize 4"))
+    account.run(30)
+    found = client.get_function(FunctionName=made["FunctionArn"], Qualifier="live")
+    assert found["Code"]["ResolvedImageUri"].endswith(wanted)
+
+
+def _kubernetes(account: BusyAccount) -> None:
+    """A Deployment is found by a sweep, followed and looked at."""
+    account.image("pods", "prod", "pods 1")
+    people = People(Stage(account.bundle, {}))
+    people.apply("pods", "pods:prod", "profile:quick", settle=False)
+    account.run(70)
+    wanted = account.image("pods", "prod", "pods 2")
+    account.run(30)
+    assert people.running("pods") == wanted
+
+
 def _told(account: BusyAccount) -> None:
     """What the steps before led to was told to everybody, each its own way."""
     texts = [message.text for message in account.bundle.slack.messages(CHANNEL)]
@@ -164,6 +206,8 @@ STEPS = (
     _beginner_died,
     _restored,
     _published,
+    _functions,
+    _kubernetes,
     _told,
     _told_elsewhere,
     _told_late,

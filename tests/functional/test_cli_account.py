@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from longshore_cli.main import main
 from longshore_local.bundle import CHANNELS, Bundle, Sources
+from longshore_local.demo.functions import Functions
 from longshore_local.demo.stage import Stage
 from longshore_local.demo.story import Narrator
 from longshore_local.images import multi_platform, single
@@ -96,6 +97,24 @@ def test_plan_agrees_with_what_the_push_then_does(stage: Stage) -> None:
     assert [d["reason"] for d in document["decisions"]] == ["newer"]
     stage.until(stage.announced("Deployment Succeeded"), "the push is deployed")
     assert stage.digests() == {"web": pushed.digest}
+
+
+def test_plan_and_explain_tell_of_functions_too(stage: Stage) -> None:
+    image = stage.repository("shop/resize")
+    stage.stock("shop/resize", "prod", single("resize 1", platform="linux/arm64"))
+    Functions(stage).create("resize", f"{image}:prod", "digest", alias="live")
+    stage.stock("shop/resize", "prod", multi_platform("resize 2"))
+    (decision,) = answer("plan", "shop/resize:prod")["decisions"]
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:resize"
+    assert (decision["workload"], decision["platform"], decision["reason"]) == (arn, "lambda-function", "moved")
+    for name in ("resize", arn):
+        document = answer("explain", name)
+        assert (document["workload"], document["controller"], document["policy"]) == (arn, None, "digest")
+        assert document["decision"]["reason"] == "moved"
+    told = CliRunner().invoke(main, ["explain", "resize"])
+    assert told.exit_code == 0
+    assert told.stdout.startswith(f"resize  {arn}")
+    assert "  state    steady\n" in told.stdout
 
 
 def test_plan_compares_what_the_services_platform_runs(stage: Stage) -> None:

@@ -24,6 +24,9 @@ NAMES = [
     "gate",
     "replace",
     "mirror",
+    "function",
+    "kubernetes",
+    "platforms",
     "left-alone",
 ]
 TOLD = {
@@ -49,6 +52,20 @@ TOLD = {
         "deploys shop/proxy",
         "verified",
     ],
+    "function": [
+        "deploys resize (function -> ",
+        "only this changes: function = shop/resize@",
+        "its alias is moved to it",
+        "resize has run",
+        "the deployment of resize failed",
+    ],
+    "kubernetes": [
+        "longshore.dev/policy: semver:minor",
+        "only this changes: app = shop/pods:1.5.0",
+        "verified",
+        "failed",
+    ],
+    "platforms": ["deploys shop/web", "started anew", "deploys thumbnails", "resolved again", "thumbnails: it runs"],
     "left-alone": ["CannotPullContainerError", "leaves it alone", "[not-mended]", "0 tasks of report run"],
 }
 

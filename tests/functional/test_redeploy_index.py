@@ -198,7 +198,7 @@ def test_a_sweep_that_finds_nothing_tells_nothing_and_costs_little(stage: Stage)
     assert stage.reasons().count("swept") == 1
     assert (calls.count("ecr", "DescribeImages"), calls.count("ecr", "BatchGetImage")) == (2, 0)
     assert (calls.count("ecs", "DescribeServices"), calls.count("ecs", "DescribeServiceRevisions")) == (2, 2)
-    assert calls.count("resourcegroupstaggingapi") == 1
+    assert calls.count("resourcegroupstaggingapi") == 3  # once for each kind of platform
     assert calls.count("ecs", "DescribeTaskDefinition") <= 13
     stage.untouched()
 

@@ -144,6 +144,7 @@ def _arn_like(pattern: str, text: str) -> bool:
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda wanted, given: wanted == given,
     "StringLike": _like,
+    "ForAllValues:StringEquals": lambda wanted, given: wanted == given,  # of what we call, each names one value
     "ArnLike": _arn_like,
 }
 

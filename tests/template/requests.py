@@ -190,6 +190,25 @@ def _definition(params: Mapping[str, Any], place: Place) -> Requests:
             yield _passed(params[role], "ecs-tasks.amazonaws.com")
 
 
+def _function(action: str, *further: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        arn = place.arn("lambda", f"function:{params['FunctionName']}")
+        for each in (action, *further):
+            yield Request(f"lambda:{each}", arn, place.tagged(arn))
+
+    return of
+
+
+def _cluster(params: Mapping[str, Any], place: Place) -> Requests:
+    arn = place.arn("eks", f"cluster/{params['name']}")
+    yield Request("eks:DescribeCluster", arn, place.tagged(arn))
+
+
+def _function_tagged(params: Mapping[str, Any], place: Place) -> Requests:
+    (key,) = params["Tags"]  # the evaluator compares one value
+    yield Request("lambda:TagResource", params["Resource"], {**place.tagged(params["Resource"]), "aws:TagKeys": key})
+
+
 _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]] = {
     **CALLS,
     ("dynamodb", "GetItem"): _item("GetItem"),
@@ -241,4 +260,11 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("ecs", "DescribeServiceDeployments"): _part("DescribeServiceDeployments", "serviceDeploymentArns"),
     ("ecs", "StopServiceDeployment"): _part("StopServiceDeployment", "serviceDeploymentArn"),
     ("ecs", "RegisterTaskDefinition"): _definition,
+    ("lambda", "GetFunction"): _function("GetFunction", "ListTags"),  # without which it answers no tags
+    ("lambda", "GetAlias"): _function("GetAlias"),
+    ("eks", "DescribeCluster"): _cluster,
+    ("lambda", "ListVersionsByFunction"): _function("ListVersionsByFunction"),
+    ("lambda", "UpdateFunctionCode"): _function("UpdateFunctionCode"),
+    ("lambda", "UpdateAlias"): _function("UpdateAlias"),
+    ("lambda", "TagResource"): _function_tagged,
 }

@@ -14,6 +14,7 @@ from tests.template.rendered import Rendered
 
 ACCOUNT = "123456789012"
 SERVICE = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/shop/web"
+FUNCTION = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:resize"
 DEPLOYMENT = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service-deployment/shop/web/abc"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/workloads/web"
 SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:longshore/slack-??????"
@@ -91,7 +92,9 @@ def test_tag_conditions_stand_only_where_the_resource_offers_them() -> None:
         for action in statement.actions:
             service = ACTIONS[action.partition(":")[0]]["Resources"]
             for kind in reference(action)["Resources"]:
-                assert "aws:ResourceTag/${TagKey}" in service[kind]["ConditionKeys"], f"{where}: {action} on {kind}"
+                assert "aws:ResourceTag/${TagKey}" in service[kind.lower()]["ConditionKeys"], (
+                    f"{where}: {action} on {kind}"
+                )
 
 
 def test_every_arn_is_of_the_stacks_own_partition() -> None:
@@ -125,6 +128,8 @@ def test_roles_trust_one_service_and_carry_path_and_boundary() -> None:
     ("action", "resource"),
     [
         ("ecs:UpdateService", SERVICE),
+        ("lambda:UpdateFunctionCode", FUNCTION),
+        ("lambda:UpdateAlias", FUNCTION),
         ("ecs:StopServiceDeployment", SERVICE),
         ("ecs:StopServiceDeployment", DEPLOYMENT),
     ],

@@ -463,6 +463,8 @@ def test_the_list_of_samples_is_complete() -> None:
     assert sorted(name for name, _ in listed) == sorted(str(f.relative_to(SAMPLES)) for f in SAMPLES.glob("*/*.json"))
 
 
-@pytest.mark.parametrize("name", ["tag/tag-change-on-service", "cloudformation/stack-status-change"])
+@pytest.mark.parametrize(
+    "name", ["tag/tag-change-on-service", "tag/tag-change-on-function", "cloudformation/stack-status-change"]
+)
 def test_the_samples_of_the_stacks_own_rules_are_read(name: str) -> None:
     Event.parse(json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8")))

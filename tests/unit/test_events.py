@@ -142,6 +142,22 @@ def test_facts_of_workloads(load_event: LoadEvent) -> None:
     assert isinstance(Event.parse(tagged).fact, Irrelevant)
 
 
+def test_a_functions_tags_and_the_tag_that_longshore_writes_itself(load_event: LoadEvent) -> None:
+    tagged = load_event("tag/tag-change-on-function")
+    assert Event.parse(tagged).fact == WorkloadTagged("arn:aws:lambda:eu-west-1:123456789012:function:resize")
+    tagged["detail"]["changed-tag-keys"] = ["longshore:tag"]
+    assert isinstance(Event.parse(tagged).fact, Irrelevant)
+
+
+@pytest.mark.parametrize("arn", [ARN, "arn:aws:lambda:eu-west-1:123456789012:function:resize:7", "resize"])
+def test_a_tag_change_must_name_a_workload_of_its_service(load_event: LoadEvent, arn: str) -> None:
+    tagged = load_event("tag/tag-change-on-function")
+    tagged["resources"] = [arn]
+    with pytest.raises(BadEventError) as caught:
+        Event.parse(tagged)
+    assert caught.value.field == "resources[0]"
+
+
 def test_a_service_arn_without_its_cluster_is_left_to_the_sweep() -> None:
     old = "arn:aws:ecs:eu-west-1:123456789012:service/web"
     body = envelope("ECS Deployment State Change", {"eventName": "SERVICE_DEPLOYMENT_COMPLETED"}, resources=[old])

@@ -85,6 +85,7 @@ class Reason(Code):
     UNKNOWN_RUNNING = "unknown-running", Verdict.HOLD, "the platform cannot tell which digest runs"
     UNKNOWN_PUSHED = "unknown-pushed", Verdict.HOLD, "the digest of the pushed tag is not known"
     UNSUPPORTED_PLATFORM = "unsupported-platform", Verdict.HOLD, "Longshore does not deploy to this platform"
+    ALIAS_MISSING = "alias-missing", Verdict.HOLD, "`longshore:alias` names an alias that the function lacks"
     CONTROLLER_CODE_DEPLOY = "controller-code-deploy", Verdict.HOLD, "CodeDeploy rolls this service out"
     CONTROLLER_EXTERNAL = "controller-external", Verdict.HOLD, "an external controller rolls this service out"
     GITOPS_OWNED = "gitops-owned", Verdict.HOLD, "Argo CD or Flux owns the workload and would undo the change"

@@ -5,6 +5,7 @@ LongshoreError
 │   ├── BadEventError            an event that names nothing usable; says which field. Logged, counted, never retried
 │   ├── ConfigurationError       the operator's configuration or tags; says which key and the fix
 │   ├── UnsupportedError         the platform cannot do what was asked
+│   ├── EndpointPrivateError     a cluster's endpoint answers inside its VPC alone, where the function is not
 │   ├── AccessDeniedError        the role may not do it; says which action
 │   ├── GoneError                what the event named does not exist (any more)
 │   ├── DeliveryError            a channel refuses the message, or its secret; says why
@@ -56,6 +57,10 @@ class ConfigurationError(PermanentError):
 
 class UnsupportedError(PermanentError):
     """The platform cannot do what was asked."""
+
+
+class EndpointPrivateError(PermanentError):
+    """The endpoint of a cluster cannot be reached from where the function runs, and will not be."""
 
 
 class AccessDeniedError(PermanentError):

@@ -14,12 +14,8 @@ from typing import Any, NamedTuple
 from longshore.envelopes import Envelope, optional_text, text
 from longshore.errors import BadEventError
 from longshore.images import PUBLIC_HOST, Digest, Repository, is_digest, is_repository_name, is_tag
+from longshore.workloads import HUMAN_TAG, PlatformKind, WorkloadId
 
-_SERVICE_ARN = re.compile(
-    r"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]{4,32}):(?P<account>\d{12}):service/"
-    r"(?P<cluster>[A-Za-z0-9_-]{1,255})/(?P<name>[A-Za-z0-9_-]{1,255})",
-    re.ASCII,
-)
 _LEGACY_SERVICE_ARN = re.compile(r"arn:aws[a-z-]*:ecs:[a-z0-9-]{4,32}:\d{12}:service/[A-Za-z0-9_-]{1,255}", re.ASCII)
 
 
@@ -111,6 +107,10 @@ JUDGED = "judged"
 """The reason of a request to look at what waited for its gate."""
 
 
+COMPLETE = "complete"
+"""The reason of a request to do the last step of a deployment that the platform has prepared."""
+
+
 class RedeployRequested(NamedTuple):
     """Another capability, or the watch, asks redeploy to act: the one writer of workloads (design 3)."""
 
@@ -169,14 +169,6 @@ class Event(Envelope):
             case RedeployRequested(reason=reason, correlation=correlation) if reason != PENDING and correlation:
                 return correlation
         return self.id
-
-
-def ecs_service(arn: str) -> tuple[str, str, str, str]:
-    """(account, region, cluster, name) of an ECS service ARN in the long form. Raises ValueError."""
-    match = _SERVICE_ARN.fullmatch(arn)
-    if match is None:
-        raise ValueError(f"{arn[:128]!r} is not an ECS service ARN with a cluster name")
-    return match["account"], match["region"], match["cluster"], match["name"]
 
 
 def _repository(envelope: Envelope, detail: Mapping[str, Any]) -> Repository:
@@ -242,35 +234,44 @@ def _mirrored(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     return ImageMoved(_public(detail, "downstream"), tag, digest, None, None, Cause.MIRROR, correlation)
 
 
-def _service_arn(envelope: Envelope) -> str | None:
+def _named(envelope: Envelope, platform: PlatformKind) -> str | None:
+    """The ARN of the workload that an AWS event names; None for one that does not tell its cluster."""
     if not envelope.resources:
-        raise BadEventError("resources", "must name the service")
+        raise BadEventError("resources", "must name the workload")
     arn = envelope.resources[0]
-    if _SERVICE_ARN.fullmatch(arn):
+    if WorkloadId.names(arn) and WorkloadId.parse(arn).platform is platform:
         return arn
-    if _LEGACY_SERVICE_ARN.fullmatch(arn):
+    if platform is PlatformKind.ECS_SERVICE and _LEGACY_SERVICE_ARN.fullmatch(arn):
         return None  # the ARN form of before 2018 does not tell the cluster; the sweep covers such services
-    raise BadEventError("resources[0]", f"{arn[:128]!r} is not an ECS service ARN")
+    raise BadEventError("resources[0]", f"{arn[:128]!r} is not the ARN of a workload ({platform})")
+
+
+_TAGGED = {("ecs", "service"): PlatformKind.ECS_SERVICE, ("lambda", "function"): PlatformKind.LAMBDA_FUNCTION}
+"""The services and resource types of tag change events that concern workloads."""
 
 
 def _tag_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
-    if (detail.get("service"), detail.get("resource-type")) != ("ecs", "service"):
-        return Irrelevant("not an ECS service")
-    arn = _service_arn(envelope)
+    platform = _TAGGED.get((str(detail.get("service")), str(detail.get("resource-type"))))
+    if platform is None:
+        return Irrelevant("not a workload")
+    if detail.get("changed-tag-keys") == [HUMAN_TAG]:
+        return Irrelevant("the tag that Longshore itself writes")
+    arn = _named(envelope, platform)
     return WorkloadTagged(arn) if arn else Irrelevant("the service's ARN does not tell its cluster")
 
 
 def _deployment_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     name = text(detail, "eventName", where="detail", limit=128)
-    arn = _service_arn(envelope)
+    arn = _named(envelope, PlatformKind.ECS_SERVICE)
     return DeploymentChanged(arn, name) if arn else Irrelevant("the service's ARN does not tell its cluster")
 
 
 def _workload(detail: Mapping[str, Any]) -> str:
     arn = text(detail, "workload", where="detail")
-    if not _SERVICE_ARN.fullmatch(arn):
-        raise BadEventError("detail.workload", f"{arn[:128]!r} is not the ARN of a workload")
-    return arn
+    try:
+        return WorkloadId.parse(arn).arn
+    except ValueError as error:
+        raise BadEventError("detail.workload", str(error)) from None
 
 
 def _requested(_: Envelope, detail: Mapping[str, Any]) -> Fact:
@@ -293,8 +294,8 @@ def _stack_deployed(_: Envelope, __: Mapping[str, Any]) -> Fact:
 
 def _sweep(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     arns = detail.get("workloads", [])
-    if not isinstance(arns, list) or not all(isinstance(a, str) and _SERVICE_ARN.fullmatch(a) for a in arns):
-        raise BadEventError("detail.workloads", "must be a list of ECS service ARNs")
+    if not isinstance(arns, list) or not all(map(WorkloadId.names, arns)):
+        raise BadEventError("detail.workloads", "must be a list of ARNs of workloads")
     if PUBLIC_REPOSITORY in detail:
         return SweepDue(tuple(arns), _public(detail, PUBLIC_REPOSITORY))
     repository = _repository(envelope, detail) if "repository-name" in detail else None

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from longshore.aws.blobs import Fetch
     from longshore.aws.ecr import Registries
-    from longshore.aws.ecs import EcsServices
     from longshore.aws.places import Credential
     from longshore.aws.public_images import PublicImages
     from longshore.channels.http import Http
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from longshore.recover.service import Recoverer
     from longshore.recover.service_ports import ServicePorts
     from longshore.recover.telling import Incident
+    from longshore.redeploy.platforms import Platforms
     from longshore.redeploy.ports import Ports
     from longshore.redeploy.service import Redeployer
     from longshore.redeploy.watch import Watcher
@@ -83,7 +83,7 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    shared = (settings, table, ecs_services, registry, public_registry, bus, ports, _secrets, _http)
+    shared = (settings, table, platforms, registry, public_registry, bus, ports, _secrets, _http)
     for built in (*shared, redeployer, watcher, recoverer, notifier):
         built.cache_clear()
     mirrorer.cache_clear()
@@ -106,12 +106,11 @@ def table() -> Table:
 
 
 @cache
-def ecs_services() -> EcsServices:
-    """The platform and discovery of ECS services."""
-    from longshore.aws.ecs import EcsServices, TaskDefinitions
+def platforms() -> Platforms:
+    """Every platform, each adapter made when the first of its workloads is looked at."""
+    from longshore.aws.platforms import platforms as adapters
 
-    ecs = client("ecs")
-    return EcsServices(ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(ecs))
+    return adapters(client, _clock)
 
 
 @cache
@@ -206,9 +205,9 @@ def ports() -> Ports:
 
     stack = settings()
     return Ports(
-        platform=ecs_services(),
+        platform=platforms(),
         registry=registry(),
-        discovery=ecs_services(),
+        discovery=platforms(),
         heads=LedgerHeads(table()),
         index=LedgerIndex(table()),
         records=LedgerRecords(table(), _clock),
@@ -242,7 +241,7 @@ def watcher() -> Watcher:
     from longshore.redeploy.watch import Watcher
 
     return Watcher(
-        platform=ecs_services(),
+        platform=platforms(),
         index=LedgerIndex(table()),
         records=LedgerRecords(table(), _clock),
         reminder=_own_queue(),
@@ -474,7 +473,7 @@ def _scan_ports(log: Callable[[str], None]) -> ScanPorts:
     inspector = Inspector(client("inspector2"), _clock)
     return ScanPorts(
         scans=EcrScans(client("ecr"), inspector, where),
-        runners=WorkloadRunners(index, ecs_services, registry, inspector, *where),
+        runners=WorkloadRunners(index, platforms, registry, inspector, *where),
         attestations=EcrAttestations(client("ecr"), lambda url, limit: _fetch()(url, limit), log),  # noqa: PLW0108
         reports=LedgerReports(table(), _clock, *where),
         acceptances=LedgerAcceptances(table(), _clock, *where),

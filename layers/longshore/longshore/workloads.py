@@ -2,25 +2,111 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 
 from longshore.images import Digest, ImageReference, Repository
+
+if TYPE_CHECKING:
+    from longshore.decisions import Reason
 
 POLICY_TAG = "longshore:policy"
 CONTAINERS_TAG = "longshore:containers"
 TEAM_TAG = "longshore:team"
 CHANNEL_TAG = "longshore:channel"
+ALIAS_TAG = "longshore:alias"
+"""On a function: the alias that its callers use, moved once a new version is ready."""
 HUMAN_TAG = "longshore:tag"
-"""On a task definition whose images are written by digest: the tags that people know them by (design 6.1)."""
+"""On what declares images by digest (a task definition, a function): the tags that people know them by (design 6.1)."""
 
 
 class PlatformKind(StrEnum):
-    """Where a workload runs."""
+    """Where a workload runs: a closed set, with one adapter for each."""
 
     ECS_SERVICE = "ecs-service"
+    LAMBDA_FUNCTION = "lambda-function"
+    EKS_WORKLOAD = "eks-workload"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the platform sends no events of its deployments, so that they are looked at again and again."""
+        return self is not PlatformKind.ECS_SERVICE
+
+
+_ARN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):(?P<service>ecs|lambda|eks):(?P<region>[a-z0-9-]{4,32}):(?P<account>\d{12}):"
+    r"(?P<resource>[!-~]{1,768})",
+    re.ASCII,
+)
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123, as Kubernetes has it
+_RESOURCES = {
+    "ecs": (
+        PlatformKind.ECS_SERVICE,
+        re.compile(r"service/(?P<cluster>[A-Za-z0-9_-]{1,255})/(?P<name>[A-Za-z0-9_-]{1,255})", re.ASCII),
+    ),
+    "lambda": (PlatformKind.LAMBDA_FUNCTION, re.compile(r"function:(?P<name>[A-Za-z0-9_-]{1,140})", re.ASCII)),
+    "eks": (
+        PlatformKind.EKS_WORKLOAD,
+        re.compile(
+            rf"cluster/(?P<cluster>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<namespace>{_LABEL})"
+            rf"/(?P<kind>deployment|statefulset|daemonset|cronjob)/(?P<name>(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*)",
+            re.ASCII,
+        ),
+    ),
+}
+
+
+class WorkloadId(NamedTuple):
+    """Who a workload is, read from its ARN; the one place where such ARNs are read.
+
+    AWS gives none to what runs in a Kubernetes cluster. There it is one of our own: the ARN of the cluster, followed by
+    ``/<namespace>/<kind>/<name>``, where kind is deployment, statefulset, daemonset or cronjob. `cluster` is empty for
+    what runs in none; `namespace` and `kind` are Kubernetes's own.
+    """
+
+    arn: str
+    platform: PlatformKind
+    partition: str
+    account: str
+    region: str
+    cluster: str
+    name: str
+    namespace: str = ""
+    kind: str = ""
+
+    @classmethod
+    def parse(cls, arn: str) -> WorkloadId:
+        """Raises ValueError, which says what is expected."""
+        if whole := _ARN.fullmatch(arn):
+            platform, pattern = _RESOURCES[whole["service"]]
+            if match := pattern.fullmatch(whole["resource"]):
+                place = {"cluster": "", **match.groupdict()}
+                return cls(arn, platform, whole["partition"], whole["account"], whole["region"], **place)
+        raise ValueError(
+            f"{arn[:128]!r} is not the ARN of a workload: an ECS service with its cluster's name, a Lambda function "
+            "without a version, or arn:<partition>:eks:<region>:<account>:cluster/<cluster>/<namespace>/<kind>/<name>"
+        )
+
+    @classmethod
+    def names(cls, arn: object) -> bool:
+        """Whether this is the ARN of a workload."""
+        try:
+            return isinstance(arn, str) and bool(cls.parse(arn))
+        except ValueError:
+            return False
+
+    @property
+    def label(self) -> str:
+        """What people call it within its cluster: the name, in Kubernetes ``<namespace>/<kind>/<name>``."""
+        return "/".join(filter(None, (self.namespace, self.kind, self.name)))
+
+
+FUNCTION = "function"
+"""The name of a function's only container."""
 
 
 class Controller(StrEnum):
@@ -54,7 +140,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A workload as the index knows it: who it is, what it asked for by tag, and what each container declares."""
+    """A workload as the index knows it: who it is, what it asked for by tag, and what each container declares.
+
+    `arn` is that of WorkloadId, `name` its label. A function has one container, FUNCTION.
+    """
 
     arn: str
     platform: PlatformKind
@@ -111,6 +200,13 @@ def _reference(image: str) -> ImageReference | None:
         return None  # a malformed image cannot be followed; ECS itself refuses to run it
 
 
+class Refusal(NamedTuple):
+    """Why a workload cannot be deployed to, whatever the image."""
+
+    reason: Reason
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What a platform says of a workload now. Nothing is acted on but this (design 4).
@@ -118,12 +214,12 @@ class Observation:
     `running` maps a container to the digest that the platform resolved, absent where it cannot tell. `human_tags` maps
     a container to the tag behind a written digest. `platforms` are those that the image must offer (``linux/arm64``).
     `roles` are the roles that a new revision would pass. `rollout` is the deployment that the platform works on or
-    finished last, `rollout_active` whether it still works on it. `managed`: the platform itself keeps the revision, as
-    Express Mode does, and it cannot be updated like the others.
+    finished last, `rollout_active` whether it still works on it. `revision` is what the platform compares when it is
+    asked to change the workload (a RevisionId, a resourceVersion). `controller` is that of an ECS service.
     """
 
     workload: Workload
-    controller: Controller = Controller.ECS
+    controller: Controller | None = None
     running: Mapping[str, Digest] = field(default_factory=dict)
     human_tags: Mapping[str, str] = field(default_factory=dict)
     platforms: frozenset[str] = frozenset()
@@ -133,13 +229,16 @@ class Observation:
     desired: int = 0
     steady: bool = False
     active: bool = True
-    managed: bool = False
+    refusal: Refusal | None = None
+    revision: str = ""
 
 
 class RolloutStatus(StrEnum):
     """The state of one deployment on its platform."""
 
     RUNNING = "running"
+    READY = "ready"
+    """All is prepared, and Longshore completes it, such as by moving the alias of a function."""
     SUCCEEDED = "succeeded"
     ROLLING_BACK = "rolling-back"
     ROLLED_BACK = "rolled-back"

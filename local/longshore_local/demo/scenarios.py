@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from longshore_local.demo.clusters import Cluster
+from longshore_local.demo.functions import Functions
 from longshore_local.demo.sentences import short
 from longshore_local.demo.stage import UPSTREAM, UPSTREAM_REPOSITORY, Stage
 from longshore_local.images import artifact, multi_platform, signature, signature_tag, single
@@ -220,6 +222,69 @@ def mirror(stage: Stage) -> None:
     stage.conclude("proxy")
 
 
+def function(stage: Stage) -> None:
+    """A function with an alias: the image of an index that fits it, and callers moved only to what is ready."""
+    image, functions = stage.repository("shop/resize"), Functions(stage)
+    first, second = single("resize, build 1", platform="linux/arm64"), multi_platform("resize, build 2")
+    stage.stock("shop/resize", "prod", first)
+    functions.create("resize", f"{image}:prod", "digest", alias="live")
+    stage.push("CI", "shop/resize", "prod", second, "an index, which Lambda does not take: its arm64 image is")
+    stage.until(stage.announced("Deployment Succeeded"), "build 2 is deployed")
+    arm = second.children[1].digest
+    stage.verify(functions.running("resize", "live") == arm, "callers get the arm64 image of build 2")
+    bad = single("resize, build 3, without an entry point", platform="linux/arm64")
+    functions.fail(bad)
+    stage.wait(minutes=10)
+    stage.push("CI", "shop/resize", "prod", bad, "it has no entry point")
+    stage.until(stage.announced("Deployment Failed"), "Lambda cannot run build 3")
+    stage.wait(minutes=30)
+    stage.verify(functions.running("resize", "live") == arm, "callers never got build 3")
+    stage.verify(functions.running("resize") == arm, "the unpublished code is back on build 2")
+    functions.conclude("resize", "live")
+
+
+def kubernetes(stage: Stage) -> None:
+    """A Deployment in EKS: its image is patched and nothing else, and a bad one goes back to what was verified."""
+    image, cluster = stage.repository("shop/pods"), Cluster(stage)
+    proxy = stage.repository("shop/sidecar")
+    first = single("pods 1.4.2")
+    stage.stock("shop/pods", "1.4.2", first)
+    sidecar = single("sidecar")
+    stage.stock("shop/sidecar", "1.0.0", sidecar)
+    cluster.apply("pods", {"app": f"{image}:1.4.2", "sidecar": f"{proxy}:1.0.0"}, "semver:minor")
+    second = single("pods 1.5.0")
+    stage.push("CI", "shop/pods", "1.5.0", second)
+    stage.until(stage.announced("Deployment Succeeded"), "1.5.0 is verified")
+    good = {"app": second.digest, "sidecar": sidecar.digest}
+    stage.verify(cluster.running("pods") == good, "the pods run 1.5.0 beside the same sidecar")
+    bad = single("pods 1.6.0, which crashes")
+    cluster.fail(bad)
+    stage.wait(minutes=10)
+    stage.push("CI", "shop/pods", "1.6.0", bad, "it crashes")
+    stage.until(stage.announced("Deployment Failed"), "1.6.0 makes no progress")
+    stage.until(stage.announced("Deployment Succeeded"), "the way back is verified")
+    stage.verify(cluster.running("pods") == good, "the pods run 1.5.0 again")
+    cluster.conclude("pods")
+
+
+def platforms(stage: Stage) -> None:
+    """One push, and whatever runs that image follows, wherever it runs."""
+    image, functions, cluster = stage.repository(WEB), Functions(stage), Cluster(stage)
+    stage.stock(WEB, "prod", single("web, build 1"))
+    stage.service({"web": f"{image}:prod"}, "digest")
+    functions.create("thumbnails", f"{image}:prod", "digest", architecture="x86_64")
+    cluster.apply("pods", {"app": f"{image}:prod"}, "digest")
+    build = single("web, build 2")
+    stage.push("CI", WEB, "prod", build)
+    stage.until(lambda: stage.told("Deployment Succeeded") == 3, "three deployments are verified")
+    stage.verify(stage.digests() == {"web": build.digest}, "the service runs build 2")
+    stage.verify(functions.running("thumbnails") == build.digest, "the function runs build 2")
+    stage.verify(cluster.running("pods") == {"app": build.digest}, "the pods run build 2")
+    stage.conclude()
+    functions.conclude("thumbnails")
+    cluster.conclude("pods")
+
+
 _ALL = (
     Scenario("push", "an image is pushed, the service that runs it follows", push),
     Scenario("rollback", "a bad image is rolled back and stays out", rollback),
@@ -231,6 +296,11 @@ _ALL = (
     Scenario("gate", "a push held by a critical finding, and released by a clean one", gate),
     Scenario("replace", "a task that ran out of memory is run again with more", replace),
     Scenario("mirror", "an upstream image is kept in ECR Public, what runs it there follows", mirror),
+    Scenario(
+        "function", "a function gets the image of an index that fits it, its alias moves when it is ready", function
+    ),
+    Scenario("kubernetes", "a Deployment in EKS follows versions, its sidecar stays, a bad one goes back", kubernetes),
+    Scenario("platforms", "one push is followed on every platform that runs the image", platforms),
     Scenario("left-alone", "a failure that another try would not mend is told, once", left_alone),
 )
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from longshore.decisions import Reason
+from longshore.workloads import PlatformKind, WorkloadId
 from longshore_local.demo.mirror_sentences import mirror_sentence
 from longshore_local.demo.scan_sentences import is_of_scan, scan_ended, scan_sentence
 from longshore_local.demo.task_sentences import task_ended, task_sentence
@@ -104,10 +105,12 @@ def _deploys(service: str, reason: Reason, detail: Detail) -> str:
     changes = detail.get("changes", [])
     if not changes:
         return f"deploys {service} again: {reason.meaning} [{reason}]"
+    on_ecs = detail.get("platform") == PlatformKind.ECS_SERVICE
     if detail["action"] == "refresh":
-        how = "same task definition, started anew"
+        how = "same task definition, started anew" if on_ecs else "the declared tag is resolved again"
     else:
-        how = "new task definition revision, in which only this changes: " + ", ".join(map(_changed, changes))
+        what = "new task definition revision, in which only this changes" if on_ecs else "only this changes"
+        how = f"{what}: " + ", ".join(map(_changed, changes))
     to = ", ".join(f"{c['container']} -> {short(c['digest'])}" for c in changes)
     return f"deploys {service} ({to}): {reason.meaning} [{reason}]; {how}"
 
@@ -148,6 +151,10 @@ def _stop(service: str, detail: Detail) -> str:
     return f"{service} is still not healthy at the deadline: ECS is asked to stop the deployment and roll it back"
 
 
+def _complete(service: str, detail: Detail) -> str:
+    return f"the new version of {service} is ready: its alias is moved to it"
+
+
 def _pending(service: str, detail: Detail) -> str:
     return f"looks again at what was pushed for {service} meanwhile"
 
@@ -171,6 +178,7 @@ _TOLD: Mapping[str, Callable[[str, Detail], str]] = {
     "rollback-failed": _failed,
     "refused": _refused,
     "stop": _stop,
+    "complete": _complete,
     "pending": _pending,
     "changed-outside": _superseded,
     "raced": _raced,
@@ -178,5 +186,8 @@ _TOLD: Mapping[str, Callable[[str, Detail], str]] = {
 
 
 def _service(arn: str) -> str:
-    """`cluster/name` of a service's ARN; nothing for what concerns no workload."""
-    return arn.partition(":service/")[2]
+    """What people call a workload: `cluster/name`, or the name of a function; nothing for what concerns none."""
+    if not WorkloadId.names(arn):
+        return ""
+    id = WorkloadId.parse(arn)
+    return "/".join(filter(None, (id.cluster, id.label)))

@@ -42,7 +42,7 @@ class Stage:
 
     def repository(self, name: str) -> str:
         """Makes a repository; the registry part of its images' references."""
-        self._client("ecr").create_repository(repositoryName=name)
+        self.client("ecr").create_repository(repositoryName=name)
         return f"{self.bundle.account}.dkr.ecr.{self.bundle.region}.amazonaws.com/{name}"
 
     def stock(self, repository: str, tag: str, image: SyntheticImage) -> None:
@@ -80,7 +80,7 @@ class Stage:
         self, containers: Mapping[str, str], policy: str, *, name: str = "web", breaker: bool = True, **tags: str
     ) -> None:
         """Creates a tagged Fargate service of two tasks, waits until it is steady, and opens the story with it."""
-        ecs = self._client("ecs")
+        ecs = self.client("ecs")
         ecs.create_cluster(clusterName=CLUSTER)
         definition = ecs.register_task_definition(
             family=name,
@@ -108,7 +108,7 @@ class Stage:
 
     def network(self) -> dict[str, Any]:
         """A subnet and a security group of their own, as tasks without a service need them to be run again."""
-        ec2 = self._client("ec2")
+        ec2 = self.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
         group = ec2.create_security_group(GroupName="jobs", Description="jobs", VpcId=vpc)["GroupId"]
@@ -116,7 +116,7 @@ class Stage:
 
     def job(self, family: str, image: str, network: Mapping[str, Any], **tags: str) -> str:
         """Runs one Fargate task of a new, tagged task definition, as people and schedules do, and tells it."""
-        ecs = self._client("ecs")
+        ecs = self.client("ecs")
         ecs.create_cluster(clusterName=CLUSTER)
         given = {f"longshore:{key}": value for key, value in tags.items()}
         definition = ecs.register_task_definition(
@@ -138,7 +138,7 @@ class Stage:
 
     def tasks(self, family: str) -> list[dict[str, Any]]:
         """The tasks of a family that run, with their tags."""
-        ecs = self._client("ecs")
+        ecs = self.client("ecs")
         arns = ecs.list_tasks(cluster=CLUSTER, family=family, desiredStatus="RUNNING")["taskArns"]
         found = ecs.describe_tasks(cluster=CLUSTER, tasks=arns, include=["TAGS"])["tasks"] if arns else []
         return [{**each, "tags": {tag["key"]: tag["value"] for tag in each["tags"]}} for each in found]
@@ -167,8 +167,8 @@ class Stage:
 
     def announced(self, kind: str) -> Callable[[], bool]:
         """Whether Longshore has published one more event of this detail-type than before."""
-        before = self._published(kind)
-        return lambda: self._published(kind) > before
+        before = self.told(kind)
+        return lambda: self.told(kind) > before
 
     def verify(self, held: bool, what: str) -> None:
         """UnexpectedEndError unless what should be so is so."""
@@ -183,14 +183,14 @@ class Stage:
     def digests(self, name: str = "web") -> dict[str, str]:
         """What runs now, by container, as DescribeServiceRevisions says of the revision with most tasks."""
         current = max(self._described(name)["currentServiceRevisions"], key=lambda r: int(r["runningTaskCount"]))
-        (revision,) = self._client("ecs").describe_service_revisions(serviceRevisionArns=[current["arn"]])[
+        (revision,) = self.client("ecs").describe_service_revisions(serviceRevisionArns=[current["arn"]])[
             "serviceRevisions"
         ]
         return {image["containerName"]: image["imageDigest"] for image in revision["containerImages"]}
 
     def declared(self, name: str = "web") -> dict[str, str]:
         """The images that the service's task definition declares, by container."""
-        definition = self._client("ecs").describe_task_definition(taskDefinition=self.definition(name))
+        definition = self.client("ecs").describe_task_definition(taskDefinition=self.definition(name))
         return {c["name"]: c["image"] for c in definition["taskDefinition"]["containerDefinitions"]}
 
     def definition(self, name: str = "web") -> str:
@@ -199,7 +199,7 @@ class Stage:
 
     def deployments(self, name: str = "web") -> int:
         """How many service deployments there were."""
-        listed = self._client("ecs").list_service_deployments(cluster=CLUSTER, service=name)
+        listed = self.client("ecs").list_service_deployments(cluster=CLUSTER, service=name)
         return len(listed["serviceDeployments"])
 
     def describe(self, name: str = "web") -> str:
@@ -216,10 +216,11 @@ class Stage:
         self.narrator.say("Now", f"{CLUSTER}/{name}: {self.describe(name)}")
 
     def _described(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._client("ecs").describe_services(cluster=CLUSTER, services=[name])["services"][0]
+        found: dict[str, Any] = self.client("ecs").describe_services(cluster=CLUSTER, services=[name])["services"][0]
         return found
 
-    def _published(self, kind: str) -> int:
+    def told(self, kind: str) -> int:
+        """How many events of this detail-type Longshore has published so far."""
         return sum(event["detail-type"] == kind for event in self.bundle.events)
 
     def _listening(self, goal: Callable[[], bool]) -> Callable[[], bool]:
@@ -229,7 +230,8 @@ class Stage:
 
         return listen
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """A client of whoever plays the team, made once."""
         if service not in self._clients:
             self._clients[service] = self.bundle.client(service)
         return self._clients[service]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from moto.ecr.models import ecr_backends
 
@@ -19,6 +20,20 @@ def repository_of(image: str) -> str:
     bare = image.partition("@")[0]
     head, slash, last = bare.rpartition("/")
     return head + slash + last.partition(":")[0]
+
+
+class ImagePlace(NamedTuple):
+    """Where a private registry keeps an image."""
+
+    account: str
+    region: str
+    repository: str
+
+
+def image_place(image: str) -> ImagePlace | None:
+    """The place that a reference names; None for another registry than private ECR."""
+    match = _ECR.fullmatch(image)
+    return ImagePlace(match["account"], match["region"], match["repository"]) if match else None
 
 
 def resolve_in_ecr(image: str, account: str, region: str) -> str | None:

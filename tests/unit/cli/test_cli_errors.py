@@ -46,8 +46,8 @@ def test_an_image_outside_ecr_is_exit_2(image: str) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-@pytest.mark.parametrize("workload", ["web", "shop/web/x", "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", ""])
-def test_what_names_no_service_is_exit_2(workload: str) -> None:
+@pytest.mark.parametrize("workload", ["shop/web/x", "a b", "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", ""])
+def test_what_names_no_workload_is_exit_2(workload: str) -> None:
     result = CliRunner().invoke(main, ["explain", workload])
     assert (result.exit_code, result.stdout) == (2, "")
 

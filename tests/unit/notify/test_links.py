@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longshore.notices import Link
 from longshore.notify.links import Console, quoted
-
-if TYPE_CHECKING:
-    from longshore.notices import Link
+from longshore.workloads import PlatformKind, WorkloadId
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 MS = 1795428000000
@@ -30,6 +28,10 @@ PARTITIONS = [
 ]
 
 
+def service(cluster: str, name: str) -> WorkloadId:
+    return WorkloadId("", PlatformKind.ECS_SERVICE, "aws", "123456789012", "eu-west-1", cluster, name)
+
+
 def url(link: Link | None) -> str:
     assert link
     return link.url
@@ -42,8 +44,8 @@ def test_every_page_in_every_partition(region: str, arn: str, base: str, known: 
     digest = "sha256:" + "a" * 64
     window = f"$3Fstart$3D{MS - 120_000}$26end$3D{MS + 120_000}"
     assert [
-        url(console.service("core", "web")),
-        url(console.deployments("core", "web")),
+        url(console.workload(service("core", "web"))),
+        url(console.deployments(service("core", "web"))),
         url(console.task("core", "0123abc")),
         url(console.repository("123456789012", "shop/web")),
         url(console.image("123456789012", "shop/web", digest)),
@@ -62,15 +64,37 @@ def test_every_page_in_every_partition(region: str, arn: str, base: str, known: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("arn", "label", "page"),
+    [
+        (
+            "lambda:eu-west-1:123456789012:function:resize",
+            "link.function",
+            "/lambda/home?region=eu-west-1#/functions/resize",
+        ),
+        (
+            "eks:eu-west-1:123456789012:cluster/shop/web/deployment/api",
+            "link.cluster",
+            "/eks/clusters/shop?region=eu-west-1",
+        ),
+    ],
+)
+def test_other_platforms_have_pages_of_their_own(arn: str, label: str, page: str) -> None:
+    workload = WorkloadId.parse(f"arn:aws:{arn}")
+    link = Console("eu-west-1").workload(workload)
+    assert link == Link(label, f"https://eu-west-1.console.aws.amazon.com{page}")
+    assert Console("eu-west-1").deployments(workload) is None
+
+
 @pytest.mark.parametrize("region", ["", "evil.com/#", "eu-west-1.evil.com", "EU-WEST-1", "eu-west-1\n", "é-west-1"])
 def test_a_region_that_is_none_gives_no_link(region: str) -> None:
-    assert Console(region).service("c", "s") is None
+    assert Console(region).workload(service("c", "s")) is None
 
 
 @pytest.mark.parametrize("arn", ["arn:aws-iso:ecs:us-iso-east-1:1:x", "arn:evil:ecs:r:a:x"])
 def test_a_partition_without_a_public_console_gives_no_link(arn: str) -> None:
-    assert Console("eu-west-1", arn).service("c", "s") is None
-    assert Console("us-iso-east-1").service("c", "s") is None
+    assert Console("eu-west-1", arn).workload(service("c", "s")) is None
+    assert Console("us-iso-east-1").workload(service("c", "s")) is None
 
 
 @pytest.mark.parametrize("account", ["", "12345678901", "1234567890123", "12345678901x", "../../evil"])
@@ -82,8 +106,8 @@ def test_an_account_that_is_none_gives_no_link(account: str) -> None:
 def test_hostile_names_stay_inside_their_place(name: str) -> None:
     console = Console("eu-west-1")
     for link in (
-        console.service(name, name),
-        console.deployments(name, name),
+        console.workload(service(name, name)),
+        console.deployments(service(name, name)),
         console.task(name, name),
         console.repository("123456789012", name),
         console.image("123456789012", "web", name),

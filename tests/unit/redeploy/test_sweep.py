@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from longshore.events import Kind
@@ -130,3 +131,20 @@ def test_another_registrys_tags_are_not_listed() -> None:
     sweep(world)
     world.run(10)
     assert [step for step in world.steps if step.startswith("FakeRegistry.tags ")] == []
+
+
+def test_what_could_not_be_looked_into_is_kept_and_what_opted_out_is_not() -> None:
+    world, arn = one_service()
+    other = world.platform.create("other", {"app": image(WEB, "prod")}, {"longshore:policy": "digest"})
+    sweep(world)
+    world.run(10)
+    for each in (arn, other):
+        workload = world.platform.observe(each).workload
+        world.platform.change(each, workload=replace(workload, tags={}))
+    world.platform.hidden[arn] = "the cluster does not answer"
+    sweep(world)
+    world.run(10)
+    assert world.index.get(arn) is not None
+    assert world.index.get(other) is None
+    (swept,) = [each for each in world.outcomes if each.reason == "swept" and "unseen" in each.detail]
+    assert swept.detail["unseen"] == {arn: "the cluster does not answer"}

@@ -189,7 +189,7 @@ def test_the_soak_has_the_same_patience_after_a_slow_rollout() -> None:
 def test_one_answer_without_the_deployment_is_no_failure() -> None:
     world, arn = started()
     rollout = world.platform.rollout
-    world.platform.rollout = lambda id: Rollout(id, RolloutStatus.GONE)  # type: ignore[method-assign]
+    world.platform.rollout = lambda arn, id: Rollout(id, RolloutStatus.GONE)  # type: ignore[method-assign]
     world.deployment_changed(arn, "SERVICE_DEPLOYMENT_COMPLETED")
     world.run(1)
     assert ending(world, arn) == ("started", "")

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from longshore.aws.errors import aws_errors
+from longshore.aws.tagging import opted_in
+from longshore.decisions import Reason
 from longshore.errors import GoneError
-from longshore.events import ecs_service
 from longshore.workloads import (
     HUMAN_TAG,
-    POLICY_TAG,
     Action,
     Controller,
     Observation,
     Plan,
-    PlatformKind,
+    Refusal,
     Rollout,
     RolloutStatus,
     Workload,
+    WorkloadId,
 )
 
 _SERVICES = 10  # DescribeServices takes at most ten
@@ -61,6 +61,9 @@ _STATUSES = {
 }
 
 
+_EXPRESS = Refusal(Reason.UNSUPPORTED_PLATFORM, "ECS Express Mode keeps this service's revisions")
+
+
 class TaskDefinitions:
     """Task definitions by ARN; a revision never changes, so each is read once in the life of the process."""
 
@@ -90,20 +93,24 @@ class EcsServices:
 
     def observe(self, arn: str) -> Observation:
         """DescribeServices, DescribeServiceRevisions and, once per revision, DescribeTaskDefinition."""
-        _, _, cluster, name = ecs_service(arn)
+        service = WorkloadId.parse(arn)
         with aws_errors():
-            answer = self._ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"])
+            answer = self._ecs.describe_services(cluster=service.cluster, services=[service.name], include=["TAGS"])
         found = self._observed(answer.get("services", []))
         if not found:
             raise GoneError(f"{arn} does not exist")
         return found[0]
 
+    def unseen(self, arn: str) -> str:
+        """Tags are all that there is to see."""
+        return ""
+
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
         """DescribeServices for ten of a cluster at a time, DescribeServiceRevisions for as many."""
         clusters: dict[str, list[str]] = {}
         for arn in arns:
-            _, _, cluster, name = ecs_service(arn)
-            clusters.setdefault(cluster, []).append(name)
+            service = WorkloadId.parse(arn)
+            clusters.setdefault(service.cluster, []).append(service.name)
         found: list[Observation] = []
         for cluster, names in clusters.items():
             for start in range(0, len(names), _SERVICES):
@@ -138,7 +145,7 @@ class EcsServices:
             desired=int(service.get("desiredCount", 0)),
             steady=not rolling and not _failed(service) and service.get("runningCount") == service.get("desiredCount"),
             active=service.get("status") == "ACTIVE",
-            managed=service.get("resourceManagementType") == "ECS",
+            refusal=_EXPRESS if service.get("resourceManagementType") == "ECS" else None,
         )
 
     def _digests(self, revisions: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
@@ -156,12 +163,12 @@ class EcsServices:
 
     def apply(self, observation: Observation, plan: Plan, *, resumed: bool = False) -> str | None:
         """UpdateService: a forced deployment of the same revision, or one of a revision whose images differ."""
-        _, _, cluster, name = ecs_service(plan.workload)
+        service = WorkloadId.parse(plan.workload)
         change: dict[str, Any] = {"forceNewDeployment": True}
         if plan.action is Action.REVISE:
             change["taskDefinition"] = self._revised(observation, plan, resumed)
         with aws_errors():
-            answer = self._ecs.update_service(cluster=cluster, service=name, **change)
+            answer = self._ecs.update_service(cluster=service.cluster, service=service.name, **change)
         current = answer["service"].get("currentServiceDeployment")
         return current if current != observation.rollout else None
 
@@ -196,10 +203,10 @@ class EcsServices:
 
     def find(self, arn: str, since: datetime, other_than: str | None) -> str | None:
         """The newest service deployment created since, with a second of grace for rounded times."""
-        _, _, cluster, name = ecs_service(arn)
+        service = WorkloadId.parse(arn)
         with aws_errors():
             answer = self._ecs.list_service_deployments(
-                cluster=cluster, service=name, createdAt={"after": since - timedelta(seconds=1)}
+                cluster=service.cluster, service=service.name, createdAt={"after": since - timedelta(seconds=1)}
             )
         found = [
             d
@@ -209,7 +216,7 @@ class EcsServices:
         found.sort(key=lambda d: d["createdAt"])
         return str(found[-1]["serviceDeploymentArn"]) if found else None
 
-    def rollout(self, id: str) -> Rollout:
+    def rollout(self, arn: str, id: str) -> Rollout:
         """DescribeServiceDeployments, and once it succeeded the digests of its target revision."""
         with aws_errors():
             answer = self._ecs.describe_service_deployments(serviceDeploymentArns=[id])
@@ -229,39 +236,33 @@ class EcsServices:
             tuple(_counted(deployment.get("deploymentCircuitBreaker", {}))),
         )
 
-    def stop(self, id: str) -> None:
+    def stop(self, arn: str, id: str) -> None:
         """StopServiceDeployment with rollback, which works even where the service has none configured."""
         with aws_errors():
             self._ecs.stop_service_deployment(serviceDeploymentArn=id, stopType="ROLLBACK")
 
+    def complete(self, arn: str, id: str) -> None:
+        """ECS completes its deployments by itself."""
+
     def arns(self) -> Iterable[str]:
         """GetResources by tag key, page after page; an ARN of before 2018 does not tell its cluster and is left out."""
-        pages = (
-            self._tagging()
-            .get_paginator("get_resources")
-            .paginate(TagFilters=[{"Key": POLICY_TAG}], ResourceTypeFilters=["ecs:service"])
-        )
-        with aws_errors():
-            for page in pages:
-                for found in page["ResourceTagMappingList"]:
-                    with suppress(ValueError):
-                        ecs_service(str(found["ResourceARN"]))
-                        yield str(found["ResourceARN"])
+        found = opted_in(self._tagging(), "ecs:service")
+        return (arn for arn in found if WorkloadId.names(arn))
 
     def _described(self, service: Mapping[str, Any]) -> tuple[Workload, Mapping[str, Any], Mapping[str, str]]:
         arn = str(service["serviceArn"])
-        account, region, cluster, name = ecs_service(arn)
+        id = WorkloadId.parse(arn)
         definition: Mapping[str, Any] = {}
         tags: Mapping[str, str] = {}
         if in_use := _task_definition(service):
             definition, tags = self._definitions.get(in_use)
         workload = Workload(
             arn=arn,
-            platform=PlatformKind.ECS_SERVICE,
-            account=account,
-            region=region,
-            cluster=cluster,
-            name=name,
+            platform=id.platform,
+            account=id.account,
+            region=id.region,
+            cluster=id.cluster,
+            name=id.label,
             tags=_tags(service.get("tags")),
             images={c["name"]: c["image"] for c in definition.get("containerDefinitions", []) if c.get("image")},
             task_definition=in_use,

@@ -54,7 +54,14 @@ _KINDS: dict[str, type[LongshoreError]] = {
         ThrottledError,
     ),
     **dict.fromkeys(
-        ("ConditionalCheckFailedException", "TransactionConflictException", "ConflictException", "ResourceConflict"),
+        (
+            "ConditionalCheckFailedException",
+            "TransactionConflictException",
+            "ConflictException",
+            "ResourceConflict",
+            "ResourceConflictException",
+            "PreconditionFailedException",
+        ),
         ConflictError,
     ),
     **dict.fromkeys(

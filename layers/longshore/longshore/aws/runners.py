@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from longshore.errors import AccessDeniedError, EndpointPrivateError
 from longshore.scan.ports import Runner
+from longshore.workloads import PlatformKind
 
 if TYPE_CHECKING:
     from longshore.aws.inspector import Inspector
     from longshore.images import Digest, Repository
     from longshore.ports import Index
     from longshore.redeploy.ports import Discovery, Registry
-    from longshore.workloads import Observation
+    from longshore.workloads import Observation, Workload
 
 
 class WorkloadRunners:
@@ -40,10 +43,19 @@ class WorkloadRunners:
         if not followers:
             return {}
         found: dict[Digest, list[Runner]] = {}
-        for observation in self._platform().survey([each.arn for each in followers]):
+        for observation in self._seen(followers):
             for digest in self._running(observation, repository):
                 found.setdefault(digest, []).append(_runner(observation))
         return found
+
+    def _seen(self, followers: Sequence[Workload]) -> Iterator[Observation]:
+        """What runs in a Kubernetes cluster that does not let scan in is left out; a report must not wait for it."""
+        inside = [each.arn for each in followers if each.platform is PlatformKind.EKS_WORKLOAD]
+        if outside := [each.arn for each in followers if each.platform is not PlatformKind.EKS_WORKLOAD]:
+            yield from self._platform().survey(outside)
+        for arn in inside:
+            with suppress(AccessDeniedError, EndpointPrivateError):
+                yield from self._platform().survey([arn])
 
     def clusters(self, repository: Repository, images: Sequence[Digest]) -> Sequence[Runner]:
         """See the port: Inspector's own word."""

@@ -31,6 +31,11 @@ def client(service: str, region: str | None = None) -> Any:
         return _session().client(service, region_name=region, config=_CONFIG)
 
 
+def credentials() -> Any:
+    """Those that clients sign with; None where there are none."""
+    return _session().get_credentials()
+
+
 @contextmanager
 def uncollected() -> Iterator[None]:
     """A client is made of a hundred thousand objects, none of them garbage: looking for some costs a cold start."""

@@ -67,6 +67,7 @@ _OUTCOMES = {
     "verified": "it runs what was decided and stayed healthy",
     "alarms": "alarms went off while it was watched",
     "never-started": "the platform never began it",
+    "not-completed": "the new version was ready, and the alias could not be moved to it",
     "not-steady": "too few tasks stayed up to tell",
     "not-stopped": "the platform did not stop it when asked",
     "failed": "the platform gave it up",
@@ -102,7 +103,11 @@ _NEXT = {
     "fallback": "told by the fallback instead",
 }
 
-_PLATFORMS = {"ecs-service": "ECS service"}
+_PLATFORMS = {
+    "ecs-service": "ECS service",
+    "lambda-function": "Lambda function",
+    "eks-workload": "EKS workload",
+}
 
 _FACTS = {
     "image": "Image",
@@ -177,6 +182,8 @@ _FACTS = {
 
 _LINKS = {
     "service": "Service",
+    "function": "Function",
+    "cluster": "Cluster",
     "deployment": "Deployment",
     "task": "Task",
     "image": "Image",

@@ -100,6 +100,7 @@ _REASONS = {
     "unknown-running": "稼働中のダイジェストをプラットフォームから知ることができない",
     "unknown-pushed": "プッシュされたタグのダイジェストがわからない",
     "unsupported-platform": "Longshore はこのプラットフォームにデプロイしない",
+    "alias-missing": "`longshore:alias` が示すエイリアスが関数にない",
     "controller-code-deploy": "このサービスは CodeDeploy がデプロイする",
     "controller-external": "このサービスは外部コントローラーがデプロイする",
     "gitops-owned": "ワークロードは Argo CD または Flux の管理下にあり、変更は元に戻される",
@@ -131,6 +132,7 @@ _OUTCOMES = {
     "verified": "決定どおりのイメージが稼働し、正常な状態が続いた",
     "alarms": "監視中にアラームが発生した",
     "never-started": "プラットフォームがデプロイを開始しなかった",
+    "not-completed": "新しいバージョンは準備できたが、エイリアスを切り替えられなかった",
     "not-steady": "判断できるだけのタスクが動き続けなかった",
     "not-stopped": "停止を求めたがプラットフォームが停止しなかった",
     "failed": "プラットフォームがデプロイを断念した",
@@ -166,7 +168,11 @@ _NEXT = {
     "fallback": "代わりに予備の通知先で知らせます",
 }
 
-_PLATFORMS = {"ecs-service": "ECS サービス"}
+_PLATFORMS = {
+    "ecs-service": "ECS サービス",
+    "lambda-function": "Lambda 関数",
+    "eks-workload": "EKS ワークロード",
+}
 
 _FACTS = {
     "image": "イメージ",
@@ -241,6 +247,8 @@ _FACTS = {
 
 _LINKS = {
     "service": "サービス",
+    "function": "関数",
+    "cluster": "クラスター",
     "deployment": "デプロイ",
     "task": "タスク",
     "image": "イメージ",

@@ -89,7 +89,7 @@ ENDS_ONLY = frozenset({Kind.GATE_OPENED})
 SOAKING = "soaking"
 """The stage of a deployment whose images run, and are watched: `Deployment Started` tells that too (decision 12)."""
 
-INCONCLUSIVE = frozenset({"never-started", "not-steady"})
+INCONCLUSIVE = frozenset({"never-started", "not-completed", "not-steady"})
 """Failures that say nothing against the image: told, never undone (redeploy 8.9)."""
 
 HELD_UNTIL: Mapping[str, str] = {
@@ -114,6 +114,7 @@ HELD_UNTIL: Mapping[str, str] = {
     "controller-external": "owner",
     "gitops-owned": "owner",
     "unsupported-platform": "owner",
+    "alias-missing": "policy",
     "cluster-endpoint-private": "tried-again",
     "unknown-running": "tried-again",
     "incomplete-index": "complete",

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from longshore.notices import Link
+from longshore.workloads import PlatformKind, WorkloadId
 
 _DOMAINS = {
     "aws": "console.aws.amazon.com",
@@ -29,13 +30,23 @@ class Console:
         self._region = region
         self._base = f"https://{region}.{domain}" if domain and _REGION.fullmatch(region) else ""
 
-    def service(self, cluster: str, service: str) -> Link | None:
-        """An ECS service."""
-        return self._ecs("link.service", cluster, "services", service, "health")
+    def workload(self, workload: WorkloadId) -> Link | None:
+        """An ECS service, a function, or the cluster that a workload runs in."""
+        match workload.platform:
+            case PlatformKind.ECS_SERVICE:
+                return self._ecs("link.service", workload.cluster, "services", workload.name, "health")
+            case PlatformKind.LAMBDA_FUNCTION:
+                where = f"/lambda/home?region={self._region}#/functions/{quoted(workload.name)}"
+                return self._link("link.function", where)
+            case PlatformKind.EKS_WORKLOAD:
+                where = f"/eks/clusters/{quoted(workload.cluster)}?region={self._region}"
+                return self._link("link.cluster", where)
 
-    def deployments(self, cluster: str, service: str) -> Link | None:
-        """The deployments of an ECS service, the newest first."""
-        return self._ecs("link.deployment", cluster, "services", service, "deployments")
+    def deployments(self, workload: WorkloadId) -> Link | None:
+        """The deployments of an ECS service, the newest first; the console lists no others."""
+        if workload.platform is not PlatformKind.ECS_SERVICE:
+            return None
+        return self._ecs("link.deployment", workload.cluster, "services", workload.name, "deployments")
 
     def task(self, cluster: str, task: str) -> Link | None:
         """An ECS task by its id."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from longshore.envelopes import SOURCE
-from longshore.events import Kind, ecs_service
+from longshore.events import Kind
 from longshore.images import Repository
 from longshore.notices import Link, Notice, Phase, Severity, Text
 from longshore.notify import findings, findings_text, recovery, scanning
@@ -18,6 +18,7 @@ from longshore.notify.fields import Detail, clean, duration, first, items, mappi
 from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, SOAKING, Meaning, entry, slug
 from longshore.notify.links import Console
 from longshore.redaction import redact_all, tail
+from longshore.workloads import WorkloadId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AFTER_ROLLBACK = 5
@@ -175,6 +176,8 @@ def _subject(meaning: Meaning, detail: Detail) -> str:
     repository = _repository(detail)
     if repository and found == clean(detail.get("repository"), 512):
         return repository.name
+    if workload := _workload(found):
+        return workload.label
     if found.startswith("arn:"):
         return found.rpartition("/")[2] or "Longshore"
     cluster = clean(detail.get("cluster"), 256)  # a name may have it too, and it is told beside the subject
@@ -201,16 +204,13 @@ def _hash(told: Detail) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _service(detail: Detail) -> tuple[str, str]:
-    """Cluster and name of an ECS service, or nothing."""
-    try:
-        return ecs_service(clean(detail.get("workload"), 1024))[2:]
-    except ValueError:
-        return "", ""
+def _workload(arn: str) -> WorkloadId | None:
+    return WorkloadId.parse(arn) if WorkloadId.names(arn) else None
 
 
 def _cluster(detail: Detail) -> str:
-    return _service(detail)[0]
+    workload = _workload(clean(detail.get("workload"), 1024))
+    return workload.cluster if workload else ""
 
 
 def _repository(detail: Detail) -> Repository | None:
@@ -274,10 +274,10 @@ def _candidate(candidate: Detail) -> Iterator[Text]:
 def _links(kind: Kind, envelope: Detail, detail: Detail, at: datetime) -> Iterator[Link]:
     region, arn = clean(envelope.get("region"), 64), first(detail, ("workload", "task"), 1024)
     console = Console(region, arn)
-    cluster, service = _service(detail)
-    found = [console.service(cluster, service)]
-    if detail.get("rollout"):
-        found.append(console.deployments(cluster, service))
+    workload = _workload(clean(detail.get("workload"), 1024))
+    found = [console.workload(workload)] if workload else []
+    if workload and detail.get("rollout"):
+        found.append(console.deployments(workload))
     found += _task_links(console, detail)
     found += findings.links(kind, detail, region) if kind in scanning.KINDS else _image_links(arn, detail)
     log = mapping(detail.get("log"))

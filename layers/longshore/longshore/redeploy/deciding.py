@@ -14,6 +14,7 @@ from longshore.images import is_artifact_tag, is_tag
 from longshore.ports import Good
 from longshore.redeploy.deploying import Deployer, abandoned
 from longshore.redeploy.gating import Gatekeeper
+from longshore.redeploy.looks import changed_unseen
 from longshore.redeploy.plan import Facts, Proposal, again, cooled, is_gated, propose, way_back
 from longshore.redeploy.state import Candidate
 from longshore.redeploy.telling import Teller, decided
@@ -39,6 +40,8 @@ _PAGE = 25
 _PAGE_EVERY = timedelta(seconds=10)
 """More followers than these are handed on, page by page: a function has two minutes, ECS five updates a second."""
 _LOOK_AGAIN = timedelta(seconds=5)
+_LOOK_AGAIN_IN_SILENCE = timedelta(minutes=1)
+"""How often it is looked whether somebody else's deployment has ended, where nothing tells."""
 _ASK_AGAIN = timedelta(minutes=5)
 
 
@@ -186,6 +189,10 @@ class Decider:
         outcomes = self._stay(batch, facts, proposal, decision)
         return outcomes + self._decide(batch, observation) if record.pending else outcomes
 
+    def complete(self, event: Event, arn: str) -> list[Outcome]:
+        """What the platform has prepared for a deployment of Longshore's is completed; nothing is decided anew."""
+        return self._deployer.complete(event, self._records.get(arn))
+
     def _gone(self, batch: Batch, facts: Facts) -> bool:
         """Whether an image that runs behind a gate is no longer in its registry."""
         followed = facts.observation.workload.followed
@@ -214,6 +221,8 @@ class Decider:
             return self._resume(batch, observation, record)
         if _overdue(record, now):
             self._reminder.postpone(batch.event.message("Watch Due", {"workload": record.arn}, now), now)
+        if changed_unseen(record, observation):
+            return self._have_it_noticed(batch, observation)
         self._first_good(record, observation)
         facts, proposal = self._proposal(batch, observation, record)
         decision = proposal.leading
@@ -232,6 +241,16 @@ class Decider:
         if decision.verdict is Verdict.SKIP:
             self._forget(record)
         return self._stay(batch, facts, proposal, decision)
+
+    def _have_it_noticed(self, batch: Batch, observation: Observation) -> list[Outcome]:
+        """The watch looks first, for it may be a way back, which is a hold; it then asks for what is remembered."""
+        workload, now = observation.workload, self._clock.now()
+        for container, reference in workload.followed.items():
+            tag = batch.tag or observation.human_tags.get(container) or reference.effective_tag
+            if tag and reference.origin:
+                self._records.remember(workload.arn, reference.origin, tag, now)
+        self._reminder.postpone(batch.event.message("Watch Due", {"workload": workload.arn}, now), now)
+        return []
 
     def _forget(self, record: Record) -> None:
         """What was remembered has been decided on; what is remembered since then stays."""
@@ -335,6 +354,8 @@ class Decider:
             return (deployment.lease or now) + _LOOK_AGAIN  # whoever claimed it may have died
         if deployment and deployment.status.active:
             return None
+        if observation.workload.platform.is_silent:
+            return now + _LOOK_AGAIN_IN_SILENCE
         if observation.rollout_active and self._platform.observe(arn).rollout_active:
             return None
         return now + _LOOK_AGAIN  # it ended while we wrote, so nobody else will look

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from longshore.decisions import Decision, Reason
 from longshore.errors import PermanentError, TransientError
 from longshore.events import PENDING
+from longshore.redeploy.looks import next_look
 from longshore.redeploy.plan import pacing_of
 from longshore.redeploy.telling import begun, failed
-from longshore.workloads import Deployment, DeploymentStatus
+from longshore.workloads import Deployment, DeploymentStatus, RolloutStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,7 +60,8 @@ class Deployer:
             before=facts.observation.rollout,
         )
         self._records.begin(deployment, previous)
-        self._reminder.postpone(event.message("Watch Due", {"workload": plan.workload}, now), deployment.deadline)
+        watch = event.message("Watch Due", {"workload": plan.workload}, now)
+        self._reminder.postpone(watch, next_look(deployment, now))
         return self._apply(event, facts.observation, deployment, facts.record, resumed=False)
 
     def resume(self, event: Event, observation: Observation, record: Record, *, forbidden: bool) -> list[Outcome]:
@@ -71,7 +73,8 @@ class Deployer:
         assert deployment is not None  # `abandoned` said so
         deadline = now + (deployment.deadline - deployment.began)
         claimed = self._records.advance(replace(deployment, lease=now + _LEASE, deadline=deadline))
-        self._reminder.postpone(event.message("Watch Due", {"workload": deployment.plan.workload}, now), deadline)
+        watch = event.message("Watch Due", {"workload": deployment.plan.workload}, now)
+        self._reminder.postpone(watch, next_look(claimed, now))
         rollout = self._platform.find(deployment.plan.workload, deployment.began, deployment.before)
         if rollout:
             return self._started(replace(claimed, rollout=rollout), record)
@@ -86,9 +89,9 @@ class Deployer:
         cluster = facts.observation.workload.cluster
         if begun_before >= pacing.per_push:
             until = facts.now + timedelta(minutes=1)
-        elif not (
-            self._switches.count("all", facts.now, pacing.per_hour)
-            and self._switches.count(f"cluster/{cluster}", facts.now, pacing.per_hour)
+        elif not all(
+            self._switches.count(counter, facts.now, pacing.per_hour)
+            for counter in ("all", *([f"cluster/{cluster}"] if cluster else []))
         ):
             until = facts.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         else:
@@ -108,12 +111,30 @@ class Deployer:
                 self._postponer.postpone(event.message("Redeploy Requested", again, now), now + _RETRY)
             raise
         except PermanentError as error:
-            outcome = failed(event, deployment.plan.workload, deployment.plan.subject, error)
-            what = f"refused {sorted(deployment.plan.digests.values())} {error}"[:512]  # again at every sweep
-            outcomes = self._teller.tell_once(record, outcome, what)
-            self._records.advance(deployment.ends(DeploymentStatus.FAILED, now, "refused"))
-            return outcomes
+            return self._refused(event, deployment, record, error)
         return self._started(replace(deployment, rollout=rollout), record)
+
+    def complete(self, event: Event, record: Record) -> list[Outcome]:
+        """Does the last step of a deployment that the platform has prepared; how it ends, the watch sees."""
+        deployment = record.deployment
+        if deployment is None or deployment.rollout is None or deployment.status is not DeploymentStatus.STARTED:
+            return []
+        workload, rollout = deployment.plan.workload, deployment.rollout
+        if self._platform.rollout(workload, rollout).status is not RolloutStatus.READY:
+            return []  # asked twice, or somebody else did it
+        try:
+            self._platform.complete(workload, rollout)
+        except PermanentError as error:
+            return self._refused(event, deployment, record, error)
+        return []
+
+    def _refused(self, event: Event, deployment: Deployment, record: Record, error: PermanentError) -> list[Outcome]:
+        """Told once for the same images and the same error: a sweep would have it told again."""
+        outcome = failed(event, deployment.plan.workload, deployment.plan.subject, error)
+        what = f"refused {sorted(deployment.plan.digests.values())} {error}"[:512]
+        outcomes = self._teller.tell_once(record, outcome, what)
+        self._records.advance(deployment.ends(DeploymentStatus.FAILED, self._clock.now(), "refused"))
+        return outcomes
 
     def _started(self, deployment: Deployment, record: Record) -> list[Outcome]:
         outcomes = self._teller.tell([begun(deployment)])

@@ -83,6 +83,8 @@ def propose(facts: Facts, correlation: str) -> Proposal:
         policy = parse_policy(workload.policy, facts.profiles)
     except PolicyError as error:
         return _whole(facts, Decision(error.reason, {"problem": str(error)}))
+    if facts.observation.refusal and not workload.images:
+        return _whole(facts, Decision(facts.observation.refusal.reason, {"why": facts.observation.refusal.why}))
     decisions: list[tuple[str, Candidate | None, Decision]] = []
     changes: list[Change] = []
     for container, reference in sorted(workload.followed.items()):
@@ -220,8 +222,9 @@ def _explained(facts: Facts, decision: Decision) -> Decision:
     if decision.reason not in _ON_WHAT_RUNS:
         return decision
     unknown = decision.reason is Reason.UNKNOWN_RUNNING
-    if unknown and facts.observation.controller in _CONTROLLERS:
-        return Decision(_CONTROLLERS[facts.observation.controller], decision.detail)
+    controller = facts.observation.controller
+    if unknown and controller in _CONTROLLERS:
+        return Decision(_CONTROLLERS[controller], decision.detail)
     if unknown and facts.observation.desired == 0:
         return Decision(Reason.NOT_RUNNING, decision.detail)
     under_way = _under_way(facts)
@@ -241,8 +244,8 @@ def _circumstances(facts: Facts, repository: Repository) -> Circumstances:
 def _vetoes(facts: Facts) -> Iterable[Veto]:
     """What forbids any deployment of the workload, whatever the image."""
     record, observation = facts.record, facts.observation
-    if observation.managed:
-        yield Veto(Reason.UNSUPPORTED_PLATFORM, detail={"why": "ECS Express Mode keeps this service's revisions"})
+    if observation.refusal:
+        yield Veto(observation.refusal.reason, detail={"why": observation.refusal.why})
     if observation.controller in _CONTROLLERS:
         yield Veto(_CONTROLLERS[observation.controller])
     if facts.paused is not None:
@@ -302,7 +305,10 @@ def _change(facts: Facts, policy: Policy, container: str, reference: ImageRefere
         reference.digest is not None and container not in facts.observation.human_tags
     )
     image = reference.with_digest(candidate.digest) if by_digest else reference.with_tag(candidate.tag)
-    accepts = tuple(d for p, d in sorted(candidate.platforms.items()) if p in facts.observation.platforms)
+    required = sorted(facts.observation.platforms)
+    exact = [candidate.platforms[platform] for platform in required if platform in candidate.platforms]
+    variants = sorted(frozenset[str]().union(*map(candidate.on, required)))
+    accepts = tuple(dict.fromkeys((*exact, *variants)))
     declared = facts.observation.workload.images[container]
     # A declared image that means the same tag is left as it is written (`name` for `name:latest`).
     same = not by_digest and reference.digest is None and reference.effective_tag == candidate.tag

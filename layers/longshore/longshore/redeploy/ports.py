@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Platform(Protocol):
-    """One kind of platform: observe, apply, watch, stop. It decides nothing."""
+    """A platform: observe, apply, watch, complete, stop. It decides nothing.
+
+    The id of a deployment means something to its own workload's platform alone.
+    """
 
     def observe(self, arn: str) -> Observation:
         """What runs now. Raises GoneError when the workload does not exist."""
@@ -32,12 +35,16 @@ class Platform(Protocol):
         """The deployment that began at or after `since` and is not `other_than`: how a crash is made good."""
         ...
 
-    def rollout(self, id: str) -> Rollout:
-        """How one deployment stands."""
+    def rollout(self, arn: str, id: str) -> Rollout:
+        """How one deployment of a workload stands."""
         ...
 
-    def stop(self, id: str) -> None:
-        """Stops a deployment and has the platform roll it back. Raises ConflictError when it is no longer possible."""
+    def complete(self, arn: str, id: str) -> None:
+        """Does the last step of a deployment that is READY; doing it again changes nothing."""
+        ...
+
+    def stop(self, arn: str, id: str) -> None:
+        """Stops a deployment and has the platform roll it back. Raises ConflictError when it is not possible (now)."""
         ...
 
 
@@ -46,6 +53,10 @@ class Discovery(Protocol):
 
     def arns(self) -> Iterable[str]:
         """Every workload that carries `longshore:policy`."""
+        ...
+
+    def unseen(self, arn: str) -> str:
+        """Why the last `arns` could not look where this workload is; empty where it looked."""
         ...
 
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from longshore.decisions import Reason
 from longshore.errors import ConflictError, GoneError, LongshoreError, PermanentError
-from longshore.events import ImageMoved, Kind, RedeployRequested, SweepDue, WorkloadTagged
+from longshore.events import COMPLETE, ImageMoved, Kind, RedeployRequested, SweepDue, WorkloadTagged
 from longshore.outcomes import Outcome
 from longshore.redeploy.arrivals import Arrivals, UnreachableError
 from longshore.redeploy.deciding import Decider, Rules
@@ -82,6 +82,8 @@ class Redeployer:
         known = self._index.get(request.arn)
         if request.reason == "stop":
             return self._stop(event, request.arn)
+        if request.reason == COMPLETE:
+            return self._decider.complete(event, request.arn)
         if known is None:
             return []  # it opted out, or is gone
         if request.reason not in _ASKED:
@@ -100,7 +102,7 @@ class Redeployer:
         if deployment is None or deployment.rollout is None or not self._out_of_time(deployment):
             return []
         try:
-            self._platform.stop(deployment.rollout)
+            self._platform.stop(arn, deployment.rollout)
         except (ConflictError, GoneError):
             return []  # it ended by itself
         except PermanentError as error:

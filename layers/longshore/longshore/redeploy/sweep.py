@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from longshore.errors import ConflictError, LongshoreError
 from longshore.events import PUBLIC_REPOSITORY
@@ -24,6 +24,7 @@ _PAGE = 25
 _PAGE_EVERY = timedelta(seconds=5)
 """Twenty-five task definitions in five seconds are a quarter of what ECS allows (aws.md B5)."""
 _REPOSITORIES_A_SECOND = 5
+_UNSEEN_TOLD = 10
 
 
 class Sweeper:
@@ -43,10 +44,11 @@ class Sweeper:
         tagged = set(self._discovery.arns())
         arns = sorted(tagged)
         known = list(self._index.all(event.account, event.region))
+        hidden = {w.arn: why for w in known if w.arn not in tagged and (why := self._discovery.unseen(w.arn))}
         for workload in known:
-            if workload.arn not in tagged:
+            if workload.arn not in tagged and workload.arn not in hidden:
                 self._index.remove(workload.arn)
-        followed = {r for w in known if w.arn in tagged for r in w.repositories}
+        followed = {r for w in known if w.arn in tagged or w.arn in hidden for r in w.repositories}
         here = (event.account, event.region)  # another registry's tags may not be listed, and raise no events here
         repositories = sorted(r for r in followed if r.is_public or (r.account, r.region) == here)
         for place, repository in enumerate(repositories):
@@ -55,7 +57,10 @@ class Sweeper:
         for place in range(0, len(arns), _PAGE):
             message = event.message("Sweep Due", {"workloads": arns[place : place + _PAGE]}, now)
             self._postponer.postpone(message, now + start + _PAGE_EVERY * (place // _PAGE))
-        return [Outcome("skip", "swept", event.correlation, detail={"workloads": len(arns), "known": len(known)})]
+        detail: dict[str, Any] = {"workloads": len(arns), "known": len(known)}
+        if hidden:
+            detail["unseen"] = dict(sorted(hidden.items())[:_UNSEEN_TOLD])
+        return [Outcome("skip", "swept", event.correlation, detail=detail)]
 
     def tagged(self, event: Event, arn: str) -> list[Outcome]:
         """A workload's tags changed: it is looked at on its own, and let go if it opted out."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from longshore.decisions import Reason, Verdict
+from longshore.errors import EndpointPrivateError
 from longshore.events import Kind
 from longshore.outcomes import Outcome, announcements
 
@@ -66,7 +67,11 @@ def skipped(event: Event, moved: ImageMoved, reason: Reason) -> Outcome:
 
 
 def failed(event: Event, arn: str, subject: Subject, error: PermanentError) -> Outcome:
-    """A workload that the platform refused to deploy, or even to show."""
+    """A workload that the platform refused to deploy, or even to show; or whose cluster cannot be reached."""
+    if isinstance(error, EndpointPrivateError):
+        reason = Reason.CLUSTER_ENDPOINT_PRIVATE
+        held: dict[str, Any] = {**subject.members(), "why": str(error)[:1000], "candidates": []}
+        return Outcome(reason.verdict.value, reason.value, event.correlation, arn, Kind.DEPLOYMENT_HELD, held)
     detail = {**subject.members(), "why": str(error)[:1000], "error": type(error).__name__}
     return Outcome("hold", "refused", event.correlation, arn, Kind.DEPLOYMENT_FAILED, detail)
 

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longshore.errors import GoneError
-from longshore.events import PENDING, DeploymentChanged, Event, Kind, WatchDue
+from longshore.events import COMPLETE, PENDING, DeploymentChanged, Event, Kind, WatchDue
 from longshore.outcomes import Outcome, announcements
 from longshore.ports import Good, Record
 from longshore.redeploy import telling
+from longshore.redeploy.looks import next_look
 from longshore.redeploy.telling import ended as told
-from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus
+from longshore.workloads import Deployment, DeploymentStatus, Hold, Observation, Rollout, RolloutStatus, WorkloadId
 
 if TYPE_CHECKING:
     from longshore.images import Digest
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _GOODS_KEPT = 5
 _QUARANTINES_A_DAY = 3
-_INCONCLUSIVE = ("never-started", "not-steady", "refused")
+_INCONCLUSIVE = ("never-started", "not-completed", "not-steady", "refused")
 """Ends that say nothing against the image: told, never undone (redeploy 8.9)."""
 _OUTSIDE = "changed-outside"
 _ROLLED_BACK = "rolled back outside Longshore"
@@ -64,8 +65,8 @@ class Watcher:
         record = self._records.get(fact.arn)
         if record.deployment and record.deployment.status.active:
             return self._follow(event, record, record.deployment)
-        if isinstance(fact, WatchDue):  # a crash may have come between an end and what it leads to
-            return self._next(event, record)
+        if isinstance(fact, WatchDue):
+            return self._late(event, record)
         return self._notice(event, record) if fact.name in _FINISHED else []
 
     def _tell(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -78,14 +79,13 @@ class Watcher:
         """Told before written: a crash in between tells twice and loses nothing."""
         now = self._clock.now()
         stepped, outcome = self._step(deployment, now)
-        if stepped == deployment:
-            if isinstance(event.fact, WatchDue) and now < deployment.deadline:  # early: clocks differ
-                self._reminder.postpone(event.message("Watch Due", {"workload": record.arn}, now), deployment.deadline)
-            return []
-        if stepped.status.active:
-            reminder = event.message("Watch Due", {"workload": record.arn}, now)
-            self._reminder.postpone(reminder, stepped.deadline)
+        changed = stepped != deployment
+        look = next_look(stepped, now) if stepped.status.active else None
+        if look and (changed or isinstance(event.fact, WatchDue)) and (changed or look > now):
+            self._reminder.postpone(event.message("Watch Due", {"workload": record.arn}, now), look)
         outcomes = self._tell([outcome] if outcome else [])
+        if not changed:
+            return outcomes
         outcomes += self._consequences(record, stepped, now)
         self._records.advance(stepped)
         if stepped.status.active:
@@ -99,10 +99,10 @@ class Watcher:
             return self._soaking(deployment, now)
         if deployment.rollout is None:
             return self._adopt(deployment, now)
-        rollout = self._platform.rollout(deployment.rollout)
+        rollout = self._platform.rollout(deployment.plan.workload, deployment.rollout)
         match rollout.status:
-            case RolloutStatus.RUNNING:
-                return self._running(deployment, now)
+            case RolloutStatus.RUNNING | RolloutStatus.READY:
+                return self._ongoing(deployment, rollout, now)
             case RolloutStatus.ROLLING_BACK:
                 late = now >= deployment.deadline  # no event need come of its end
                 return (replace(deployment, deadline=now + _LOOK_AGAIN) if late else deployment), None
@@ -123,14 +123,18 @@ class Watcher:
         """Finds the platform's deployment of one whose beginner did not live to record it."""
         rollout = self._platform.find(deployment.plan.workload, deployment.began, deployment.before)
         if rollout:
-            return replace(deployment, status=DeploymentStatus.STARTED, rollout=rollout), None
+            adopted = replace(deployment, status=DeploymentStatus.STARTED, rollout=rollout)
+            return adopted, telling.begun(adopted)
         if now < deployment.deadline:
             return deployment, None
         return self._failed(deployment, "never-started", {}, now)
 
-    def _running(self, deployment: Deployment, now: datetime) -> Step:
-        if now < deployment.deadline:
-            return deployment, None
+    def _ongoing(self, deployment: Deployment, rollout: Rollout, now: datetime) -> Step:
+        ready = rollout.status is RolloutStatus.READY
+        if now < deployment.deadline:  # what is ready is asked for until it is done
+            return deployment, self._request(deployment, COMPLETE) if ready else None
+        if ready:
+            return self._failed(deployment, "not-completed", {}, now)
         if deployment.status is DeploymentStatus.STOPPING:
             return self._failed(deployment, "not-stopped", {}, now)
         grace = deployment.deadline - deployment.began
@@ -156,14 +160,14 @@ class Watcher:
             return self._superseded(deployment, "workload-gone", {}, now)
         if not observation.active:
             return self._superseded(deployment, "workload-gone", {}, now)
-        rollout = self._platform.rollout(deployment.rollout)
+        rollout = self._platform.rollout(deployment.plan.workload, deployment.rollout)
         if observation.rollout not in (deployment.rollout, None) or not _as_decided(deployment, observation.running):
             return self._superseded(deployment, _OUTSIDE, {"running": dict(observation.running)}, now)
         if rollout.alarms:
             return self._failed(deployment, "alarms", {"alarms": list(rollout.alarms)}, now)
         if observation.steady:
             ended = deployment.ends(DeploymentStatus.VERIFIED, now, "verified")
-            return ended, told(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified")
+            return _as_it_runs(ended, observation), told(ended, Kind.DEPLOYMENT_SUCCEEDED, "verified")
         patience = (deployment.soaking or now) + 4 * timedelta(seconds=max(deployment.soak_seconds, 300))
         if now < patience:  # too few tasks is no proof of failure: look again, then tell (redeploy 8.9: inconclusive)
             return replace(deployment, deadline=now + timedelta(seconds=max(deployment.soak_seconds, 60))), None
@@ -242,6 +246,17 @@ class Watcher:
             return self._tell([self._request(deployment, "rollback")])
         return self._tell([self._request(deployment, PENDING)] if deployment and record.pending else [])
 
+    def _late(self, event: Event, record: Record) -> list[Outcome]:
+        """Nothing is under way: what an end leads to, for a crash may have come in between; or somebody else's change.
+
+        Of those, a silent platform tells nothing: redeploy saw it and asks for this look.
+        """
+        last = record.deployment
+        leads_on = last is not None and (last.outcome == _OUTSIDE or _undone(last))
+        if WorkloadId.parse(record.arn).platform.is_silent and not leads_on:
+            return self._notice(event, record)
+        return self._next(event, record)
+
     def _request(self, deployment: Deployment, reason: str) -> Outcome:
         return Outcome("deploy", reason, deployment.plan.correlation, deployment.plan.workload, Kind.REDEPLOY_REQUESTED)
 
@@ -286,6 +301,13 @@ class Watcher:
     def _good(self, record: Record, digests: Mapping[str, Digest], now: datetime) -> None:
         kept = [good for good in record.goods if good.digests != digests]
         self._records.good(record.arn, [Good(digests, now), *kept][:_GOODS_KEPT])
+
+
+def _as_it_runs(deployment: Deployment, observation: Observation) -> Deployment:
+    """With the digests that run: a function runs one image of the index that was decided, and goes back to that."""
+    running = observation.running
+    changes = (replace(each, digest=running.get(each.container, each.digest)) for each in deployment.plan.changes)
+    return replace(deployment, plan=replace(deployment.plan, changes=tuple(changes)))
 
 
 def _evidence(rollout: Rollout) -> dict[str, Any]:
