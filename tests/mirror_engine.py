@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from longshore.manifests import digest_of
-from longshore.mirror.carrier import CopyCarrier, Sent
+from longshore.mirror.carrier import CopyCarrier, Part, Sent
 from longshore_local.image_shapes import composed
 from longshore_local.images import OCI_LAYER, SyntheticImage
 from tests.mirror_world import REPOSITORY, SMALL, World
 from tests.mirrors_world import HOME, MirrorWorld
 
 if TYPE_CHECKING:
-    from longshore.images import Digest
     from longshore.manifests import Descriptor
-    from longshore.mirror.leases import Held
-    from longshore.mirror.orders import Item, TagLists
     from longshore.mirror.ports import Holdings, Registry
     from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
@@ -63,21 +60,8 @@ class EngineWorld(MirrorWorld):
         self.upstream().tags["v1"] = made.digest
         self.lease = f"copy {HOME.host}/{REPOSITORY}"
 
-    def copy(
-        self,
-        mirror: Mirror,
-        downstream: Downstream,
-        items: Sequence[Item],
-        until: datetime,
-        *,
-        whole: bool,
-        complete: Collection[Digest] = (),
-        held: Held | None = None,
-        lists: TagLists | None = None,
-    ) -> Report:
-        return self.engine.copy(
-            mirror, downstream, items, until, whole=whole, complete=complete, held=held, lists=lists
-        )
+    def copy(self, part: Part) -> Report:
+        return self.engine.copy(part)
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         return self.engine.send(mirror, downstream, blobs, until)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from longshore.images import Digest, Endpoint
 from longshore.manifests import Descriptor, digest_of
-from longshore.mirror.carrier import Sent, TooLargeError
+from longshore.mirror.carrier import Part, Sent, TooLargeError
 from longshore.mirror.messages import Message
 from longshore.mirror.ports import Holdings, ManifestHead, RateLimit, Registry
 from longshore.mirror.reading import Home, read_mirrors
@@ -21,8 +21,6 @@ from tests.fakes import FakeClock, FakePostponer, FakePublisher, FakeSwitches
 
 if TYPE_CHECKING:
     from longshore.errors import LongshoreError
-    from longshore.mirror.leases import Held
-    from longshore.mirror.orders import Item, TagLists
     from longshore.mirror.rules import Downstream, Mirror
     from longshore.outcomes import Outcome
 
@@ -181,33 +179,22 @@ class MirrorWorld:
 
     # -- the engine --------------------------------------------------------------------------------------------------
 
-    def copy(
-        self,
-        mirror: Mirror,
-        downstream: Downstream,
-        items: Sequence[Item],
-        until: datetime,
-        *,
-        whole: bool,
-        complete: Collection[Digest] = (),
-        held: Held | None = None,
-        lists: TagLists | None = None,
-    ) -> Report:
-        shelf = self.shelf(downstream.endpoint)
+    def copy(self, part: Part) -> Report:
+        shelf, items = self.shelf(part.downstream.endpoint), part.items
         assert shelf.exists, "the repository was not created"
         missing = [b for item in items for b in self.large.get(item.reference, []) if b.digest not in shelf.blobs]
-        if missing and not whole:
+        if missing and not part.whole:
             raise TooLargeError(missing)
         copied, failures, pulls = [], [], 0
         for item in items:
             assert item.tag is not None
-            pulls += self._pull(mirror, item.tag)
+            pulls += self._pull(part.mirror, item.tag)
             errors = self.refuses.get(item.tag, [])
             if errors:
                 failures.append(Failure(item, errors.pop(0), "source"))
                 continue
             shelf.tags[item.tag] = item.reference
-            self.copies.append((downstream.endpoint, item.tag, item.reference))
+            self.copies.append((part.downstream.endpoint, item.tag, item.reference))
             copied.append(item)
         return Report(copied=tuple(copied), failures=tuple(failures), pulls=pulls, progressed=not self.stuck)
 

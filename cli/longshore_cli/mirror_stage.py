@@ -18,7 +18,7 @@ from longshore.aws.secrets import SecretStore
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.errors import ConfigurationError, TransientError
-from longshore.mirror.carrier import CopyCarrier
+from longshore.mirror.carrier import CopyCarrier, Part
 from longshore.mirror.messages import Message, MirrorDue, message
 from longshore.mirror.reading import Home, read_mirrors
 from longshore.mirror.service import Mirrorer, Ports
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from longshore.events import Announcement
     from longshore.mirror.ports import Registry, Side
     from longshore.mirror.report import Progress, Report
-    from longshore.mirror.rules import Downstream, Mirror
+    from longshore.mirror.rules import Mirror
     from longshore.mirror.stores import Manifests, Memory
     from longshore.outcomes import Outcome
     from longshore.ports import Publisher
@@ -207,12 +207,12 @@ class _Carrier(CopyCarrier):
 
     tell: Callable[[str], None] = note
 
-    def copy(self, mirror: Mirror, downstream: Downstream, *order: Any, **terms: Any) -> Report:
+    def copy(self, part: Part) -> Report:
         """See the port."""
-        report = super().copy(mirror, downstream, *order, **terms)
+        report = super().copy(part)
         for failure in report.failures:
             if isinstance(failure.error, TransientError):
-                self.tell(f"{mirror.name}: {failure.item.tag or failure.item.reference}: {failure.error}")
+                self.tell(f"{part.mirror.name}: {failure.item.tag or failure.item.reference}: {failure.error}")
         return report
 
 

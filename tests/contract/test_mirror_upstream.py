@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from longshore.mirror.budget import pulls_of
-from longshore.mirror.carrier import CopyCarrier
+from longshore.mirror.carrier import CopyCarrier, Part
 from longshore.mirror.orders import Item
 from longshore.mirror.plan import Known
 from longshore.mirror.ports import RateLimit
@@ -118,10 +118,10 @@ def test_a_copy_counts_its_pulls_and_no_more_were_promised() -> None:
         places = TwoPlaces(up.client(), down.client("destination"))
         carrier = CopyCarrier(places, MemoryUploads(), up.clock)
         until = up.clock.now() + timedelta(hours=1)
-        report = carrier.copy(rules, rules.downstreams[0], [Item(manifest.digest, "v1")], until, whole=True)
+        report = carrier.copy(Part(rules, rules.downstreams[0], [Item(manifest.digest, "v1")], until, whole=True))
         assert report.pulls is not None
         assert report.pulls == up.registry.tally.requests["GET manifest"]
         assert report.pulls > 1 + 4, "attestations are read too"
         assert report.pulls <= pulls_of(is_index=True, platforms=4, known=None)
-        again = carrier.copy(rules, rules.downstreams[0], [Item(manifest.digest, "v1")], until, whole=True)
+        again = carrier.copy(Part(rules, rules.downstreams[0], [Item(manifest.digest, "v1")], until, whole=True))
         assert again.pulls == 0

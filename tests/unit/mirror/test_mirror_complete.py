@@ -13,12 +13,9 @@ from tests.mirror_world import FakeRegistry, World
 from tests.mirrors_world import MirrorWorld, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import datetime
-
     from longshore.images import Digest
+    from longshore.mirror.carrier import Part
     from longshore.mirror.report import Report
-    from longshore.mirror.rules import Downstream, Mirror
 
 THREE = ("linux/amd64", "linux/arm64", "linux/s390x")
 TWO = THREE[:2]
@@ -77,19 +74,9 @@ class NotingWorld(MirrorWorld):
 
     complete: tuple[Digest, ...] = ()
 
-    def copy(
-        self,
-        mirror: Mirror,
-        downstream: Downstream,
-        items: Sequence[Item],
-        until: datetime,
-        *,
-        whole: bool,
-        complete: Collection[Digest] = (),
-        **more: Any,
-    ) -> Report:
-        self.complete = tuple(sorted(complete))
-        return super().copy(mirror, downstream, items, until, whole=whole, complete=complete, **more)
+    def copy(self, part: Part) -> Report:
+        self.complete = tuple(sorted(part.complete))
+        return super().copy(part)
 
 
 def swept(**members: Any) -> NotingWorld:

@@ -12,7 +12,7 @@ import pytest
 from longshore.errors import ThrottledError
 from longshore.images import Endpoint
 from longshore.manifests import Descriptor, digest_of
-from longshore.mirror.carrier import CopyCarrier
+from longshore.mirror.carrier import CopyCarrier, Part
 from longshore.mirror.errors import PutOffError
 from longshore.mirror.orders import Item
 from longshore.mirror.reading import read_mirrors
@@ -83,7 +83,7 @@ def test_uploads_into_ecr_public_end_at_a_pace_when_tags_are_copied(per_second: 
     carrier, ended = paced(world, per_second)
     until = START + timedelta(hours=1)
     items = [Item(f"v{n}", f"v{n}") for n in range(12)]
-    assert carrier.copy(mirror(), PUBLIC, items, until, whole=True).ok
+    assert carrier.copy(Part(mirror(), PUBLIC, items, until, whole=True)).ok
     assert len(ended) > 20
     assert max(Counter(when.replace(microsecond=0) for when in ended).values()) <= per_second
 
@@ -155,7 +155,7 @@ def test_manifests_never_overrun_the_time_and_go_on_in_the_next_run() -> None:
     carrier, _ = paced(world, 2.0)
     for _ in range(8):
         until = world.clock.now() + timedelta(seconds=120)
-        report = carrier.copy(mirror(), PRIVATE, [Item(name, name) for name in names], until, whole=True)
+        report = carrier.copy(Part(mirror(), PRIVATE, [Item(name, name) for name in names], until, whole=True))
         assert world.clock.now() < until
         if report.ok:
             break

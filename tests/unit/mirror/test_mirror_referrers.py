@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from longshore.errors import AccessDeniedError, UpstreamError
 from longshore.events import Kind
-from longshore.mirror.orders import Item, Referrers, TagLists
+from longshore.mirror.orders import Item, Referrers
 from longshore.mirror.referrers import fallback_tag
 from longshore_local import images
 from tests.mirror_world import REPOSITORY, FakeRegistry, World, failing
 from tests.mirrors_world import HOME, MirrorWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from longshore.images import Digest
-    from longshore.mirror.leases import Held
+    from longshore.mirror.carrier import Part
     from longshore.mirror.report import Report
-    from longshore.mirror.rules import Downstream, Mirror
 
 
 def made(*, api: bool = True) -> tuple[World, dict[str, images.SyntheticImage]]:
@@ -92,19 +87,8 @@ class EngineWorld(MirrorWorld):
 
     inner: World
 
-    def copy(
-        self,
-        mirror: Mirror,
-        downstream: Downstream,
-        items: Sequence[Item],
-        until: datetime,
-        *,
-        whole: bool,
-        complete: Collection[Digest] = (),
-        held: Held | None = None,
-        lists: TagLists | None = None,
-    ) -> Report:
-        return self.inner.copy(*items, demanded=mirror.demanded)
+    def copy(self, part: Part) -> Report:
+        return self.inner.copy(*part.items, demanded=part.mirror.demanded)
 
 
 def test_the_service_tells_of_that_tag_alone_and_of_every_image() -> None:

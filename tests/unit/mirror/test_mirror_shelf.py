@@ -10,7 +10,7 @@ import pytest
 
 from longshore.errors import LongshoreError, ThrottledError, UpstreamError
 from longshore.images import DOCKER_HUB_API, Endpoint
-from longshore.mirror.carrier import CopyCarrier, TooLargeError
+from longshore.mirror.carrier import CopyCarrier, Part, TooLargeError
 from longshore.mirror.orders import Item
 from longshore.mirror.ports import RateLimit
 from longshore.mirror.reading import read_mirrors
@@ -73,7 +73,7 @@ class TwoDownstreams:
     def copy(self, place: int = 0, *, whole: bool = False) -> Report:
         """In an invocation of its own."""
         until = START + timedelta(hours=1)
-        return self.carrier().copy(self.mirror, self.mirror.downstreams[place], ITEMS, until, whole=whole)
+        return self.carrier().copy(Part(self.mirror, self.mirror.downstreams[place], ITEMS, until, whole))
 
     def carrier(self) -> CopyCarrier:
         """That of an invocation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,7 @@ from tests.mirrors_world import HOME, MirrorWorld, digest
 
 if TYPE_CHECKING:
     from longshore.images import Digest
-    from longshore.mirror.carrier import Sent
-    from longshore.mirror.leases import Held
-    from longshore.mirror.orders import Item, TagLists
+    from longshore.mirror.carrier import Part, Sent
     from longshore.mirror.ports import Holdings
     from longshore.mirror.report import Report
     from longshore.mirror.rules import Downstream, Mirror
@@ -62,20 +60,9 @@ class DenyingWorld(MirrorWorld):
             self._may("stored", downstream)
         return super().stored(mirror, downstream, tag)
 
-    def copy(
-        self,
-        mirror: Mirror,
-        downstream: Downstream,
-        items: Sequence[Item],
-        until: datetime,
-        *,
-        whole: bool,
-        complete: Collection[Digest] = (),
-        held: Held | None = None,
-        lists: TagLists | None = None,
-    ) -> Report:
-        self._may("blobs", downstream)
-        return super().copy(mirror, downstream, items, until, whole=whole, complete=complete, held=held, lists=lists)
+    def copy(self, part: Part) -> Report:
+        self._may("blobs", part.downstream)
+        return super().copy(part)
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
         self._may("send", downstream)

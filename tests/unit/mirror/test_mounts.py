@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from longshore.images import Endpoint
 from longshore.manifests import digest_of
-from longshore.mirror.carrier import CopyCarrier
+from longshore.mirror.carrier import CopyCarrier, Part
 from longshore.mirror.orders import Item
 from longshore.mirror.reading import read_mirrors
 from longshore.mirror.whereabouts import Whereabouts
@@ -53,7 +53,7 @@ def carrier(world: World) -> CopyCarrier:
 
 def copied(by: CopyCarrier, mirror: Mirror, place: int) -> int:
     """How many blobs were mounted."""
-    report = by.copy(mirror, mirror.downstreams[place], [Item("1.0", "1.0")], UNTIL, whole=True)
+    report = by.copy(Part(mirror, mirror.downstreams[place], [Item("1.0", "1.0")], UNTIL, whole=True))
     assert report.ok
     return report.mounted
 

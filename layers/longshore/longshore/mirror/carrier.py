@@ -57,26 +57,30 @@ class Sent:
     """As in `Report`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one run of the engine is to copy of a mirror to one of its downstreams, and until when.
+
+    `whole`: however large it is. `complete` are images that were copied there on the mirror's present terms. `held` is
+    a lease that the run keeps: what is left when it is lost fails with LeaseLostError. `lists` are shared by all parts
+    of an order.
+    """
+
+    mirror: Mirror
+    downstream: Downstream
+    items: Sequence[Item]
+    until: datetime
+    whole: bool
+    complete: Collection[Digest] = ()
+    held: Held | None = None
+    lists: TagLists = field(default_factory=TagLists)
+
+
 class Carrier(Protocol):
     """What carries orders out; see `CopyCarrier`."""
 
-    def copy(
-        self,
-        mirror: Mirror,
-        downstream: Downstream,
-        items: Sequence[Item],
-        until: datetime,
-        *,
-        whole: bool,
-        complete: Collection[Digest] = (),
-        held: Held | None = None,
-        lists: TagLists | None = None,
-    ) -> Report:
-        """Copies until a deadline. Raises TooLargeError before anything is sent, unless it is to be done `whole`.
-
-        `complete` are images that were copied there on the mirror's present terms; `held` is a lease that is kept by
-        it: what is left when it is lost fails with LeaseLostError. `lists` are for all parts of an order.
-        """
+    def copy(self, part: Part) -> Report:
+        """Copies until the deadline. Raises TooLargeError before anything is sent, unless it is to be done `whole`."""
         ...
 
     def send(self, mirror: Mirror, downstream: Downstream, blobs: Sequence[Descriptor], until: datetime) -> Sent:
@@ -142,26 +146,16 @@ class CopyCarrier:
         self._finish = Pace(self.per_second, self.clock, self.sleep).wait
         self._whereabouts = Whereabouts()
 
-    def copy(
-        self,
-        mirror: Mirror,
-        downstream: Downstream,
-        items: Sequence[Item],
-        until: datetime,
-        *,
-        whole: bool,
-        complete: Collection[Digest] = (),
-        held: Held | None = None,
-        lists: TagLists | None = None,
-    ) -> Report:
+    def copy(self, part: Part) -> Report:
         """See the port."""
+        mirror, downstream = part.mirror, part.downstream
         holdings, source = self.places.holdings(downstream), self.places.source(mirror)
         copier = Copier(
             source,
             self.places.destination(mirror, downstream),
             self.clock,
             bounds=self.bounds,
-            deadline=WhileHeld(self.clock, until, held) if held else Deadline(self.clock, until),
+            deadline=WhileHeld(self.clock, part.until, part.held) if part.held else Deadline(self.clock, part.until),
             ledger=self.uploads,
             leases=self.leases,
             holdings=holdings,
@@ -170,7 +164,7 @@ class CopyCarrier:
             put_seconds=1 / self.per_second if downstream.creatable else 0.0,
             before_finish=self._finish if downstream.is_public else _at_once,
             progress=Noting(
-                self.progress if whole or self.whole else _Scale(holdings, downstream.endpoint.name),
+                self.progress if part.whole or self.whole else _Scale(holdings, downstream.endpoint.name),
                 self._whereabouts,
                 downstream.endpoint,
             ),
@@ -179,13 +173,13 @@ class CopyCarrier:
         order = Copy(
             mirror.upstream.name,
             downstream.endpoint.name,
-            tuple(items),
+            tuple(part.items),
             frozenset(mirror.platforms),
             mirror.referrers,
             mirror.demanded,
-            complete=frozenset(complete).__contains__,
+            complete=frozenset(part.complete).__contains__,
             shelf=shelf,
-            lists=lists or TagLists(),
+            lists=part.lists,
         )
         before, again = _pulls(source), True
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from longshore.errors import LongshoreError, PermanentError, ThrottledError, TransientError
 from longshore.mirror import telling
 from longshore.mirror.budget import Promise
-from longshore.mirror.carrier import Sent, TooLargeError, packs
+from longshore.mirror.carrier import Part, Sent, TooLargeError, packs
 from longshore.mirror.concluding import Concluding
 from longshore.mirror.errors import BusyError, PutOffError, RepositoryGoneError, UnfinishedError
 from longshore.mirror.leases import Held
@@ -169,11 +168,11 @@ class Copying:
         if creatable and all(each.reason == "new" for each in order.wanted):
             self._ports.places.create(mirror, downstream)
         complete = self._complete(mirror, downstream, order)
-        copy = partial(self._ports.carrier.copy, mirror, downstream, items, until, whole=whole, held=held, lists=lists)
-        report = copy(complete=complete)
+        part = Part(mirror, downstream, items, until, whole, complete, held, lists)
+        report = self._ports.carrier.copy(part)
         gone = any(isinstance(f.error, RepositoryGoneError) and f.side == "destination" for f in report.failures)
         if gone and creatable and self._ports.places.create(mirror, downstream):
-            return copy()
+            return self._ports.carrier.copy(replace(part, complete=()))
         return report
 
     def _complete(self, mirror: Mirror, downstream: Downstream, order: CopyDue) -> Collection[Digest]:
