@@ -237,7 +237,6 @@ def test_the_server_describes_itself(api: Api) -> None:
 
 # -- access ----------------------------------------------------------------------------------------------------------
 
-NOW = datetime.now(UTC)
 KEY = Credentials("AKIAEXAMPLE", "secret", "session")
 ROLE = "arn:aws:iam::123456789012:role/longshore"
 
@@ -245,7 +244,7 @@ ROLE = "arn:aws:iam::123456789012:role/longshore"
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[tuple[KubernetesCluster, urllib3.PoolManager]]:
     certificate = make_certificate(tmp_path)
-    timeline = VirtualTimeline(NOW)
+    timeline = VirtualTimeline(datetime.now(UTC))
     cluster = KubernetesCluster("shop", timeline, lambda image: GOOD, certificate=certificate)
     cluster.admit("AKIAEXAMPLE", "secret", ROLE, "longshore")
     rules = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]}]
@@ -295,11 +294,12 @@ def test_other_tokens_are_refused(secured: tuple[KubernetesCluster, urllib3.Pool
 
 
 def test_a_token_is_good_for_a_quarter_of_an_hour(secured: tuple[KubernetesCluster, urllib3.PoolManager]) -> None:
+    signed = datetime.now(UTC)  # botocore signs with the machine's clock
     token = presigned_token(KEY, "shop", "eu-west-1", "aws")
     cluster, _ = secured
-    cluster.access.now = lambda: NOW + timedelta(minutes=14)
+    cluster.access.now = lambda: signed + timedelta(minutes=14)
     assert _asked(secured, token) == 200
-    cluster.access.now = lambda: NOW + timedelta(minutes=16)
+    cluster.access.now = lambda: signed + timedelta(minutes=16)
     assert _asked(secured, token) == 401
 
 
