@@ -140,6 +140,7 @@ class FakePlatform:
         self.completed: list[str] = []
         self.observed: list[str] = []
         self.hidden: dict[str, str] = {}
+        self.unasked: dict[str, str] = {}
         self.stoppable = True
         self.unable: Exception | None = None
         self.changed: Callable[[str, str], None] = lambda arn, name: None
@@ -184,9 +185,13 @@ class FakePlatform:
     def roll_back(self, arn: str, *, announced: bool = True) -> None:
         """The platform takes the running deployment back; without a circuit breaker it sends no event."""
         service, id = self.services[arn], str(self.services[arn].observation.rollout)
-        if len(service.revisions) > 1:
+        before = len(service.revisions) - 1
+        if before:
             service.revisions.append(service.revisions[-2])
         self._declare(arn)
+        if before:  # ECS goes back to the very revision
+            workload = service.observation.workload
+            self.change(arn, workload=replace(workload, task_definition=f"{workload.name}:{before}"))
         self.rollouts[id] = replace(self.rollouts[id], status=RolloutStatus.ROLLED_BACK, reason="circuit breaker")
         self.change(arn, rollout_active=False, steady=True)
         if announced:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from longshore.events import Announcement, Kind
     from longshore.gates import GateQuestion, GateVerdict
     from longshore.images import Digest, Repository
+    from longshore.owners import Drift
+    from longshore.places import Place
+    from longshore.redeploy.ownership import Stack
     from longshore.workloads import Deployment, Hold, Workload
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -126,7 +129,7 @@ class FakeHeads:
 
 
 class FakeIndex:
-    """Image -> workload in a dictionary; it keeps only Longshore's own tags, as the ledger does."""
+    """Image -> workload in a dictionary; it keeps the tags that the ledger keeps."""
 
     def __init__(self) -> None:
         self._workloads: dict[str, Workload] = {}
@@ -141,7 +144,7 @@ class FakeIndex:
 
     def put(self, workload: Workload) -> bool:
         """Records a workload; answers whether anything changed."""
-        kept = replace(workload, tags={k: v for k, v in workload.tags.items() if k.startswith("longshore:")})
+        kept = workload.remembered
         changed = self._workloads.get(workload.arn) != kept
         self._workloads[workload.arn] = kept
         return changed
@@ -201,6 +204,14 @@ class FakeRecords:
         """Keeps what was told last."""
         self._change(arn, told=what)
 
+    def drift(self, arn: str, drifts: Sequence[Drift]) -> None:
+        """Replaces what is declared otherwise."""
+        self._change(arn, drifts=tuple(drifts))
+
+    def published(self, arn: str, images: Mapping[str, str]) -> None:
+        """Keeps what the parameters hold."""
+        self._change(arn, published=dict(images))
+
     def remember(self, arn: str, repository: Repository, tag: str, at: datetime) -> None:
         """Keeps a tag to look at later."""
         self._change(arn, pending={**self.get(arn).pending, (repository, tag): at})
@@ -245,6 +256,59 @@ class FakeGates:
         key = question.repository, question.workload, question.digest
         if key in self._gates and self._gates[key].question == question:
             del self._gates[key]
+
+
+class FakeStacks:
+    """CloudFormation stacks by name; `updated` is told of every update, `error` is raised instead."""
+
+    def __init__(self) -> None:
+        self.stacks: dict[str, Stack] = {}
+        self.values: dict[str, dict[str, str]] = {}
+        self.requests: set[str] = set()
+        self.updated: Callable[[str, Mapping[str, str]], None] = lambda *_: None
+        self.error: Exception | None = None
+
+    def get(self, arn: str, name: str) -> Stack | None:
+        """See `ports.Stacks.get`."""
+        return self.stacks.get(name)
+
+    def update(
+        self, arn: str, name: str, parameters: Mapping[str, str], request: str, *, resumed: bool = False
+    ) -> None:
+        """See `ports.Stacks.update`."""
+        if self.error is not None:
+            raise self.error
+        if request not in self.requests:
+            self.requests.add(request)
+            self.values.setdefault(name, {}).update(parameters)
+            self.updated(arn, parameters)
+
+
+class FakeGroups:
+    """The workloads of CodeDeploy deployment groups, by place, application and group."""
+
+    def __init__(self) -> None:
+        self.served: dict[tuple[Place, str, str], list[str]] = {}
+
+    def workloads(self, place: Place, application: str, group: str) -> Sequence[str]:
+        """See `ports.Groups.workloads`."""
+        return self.served.get((place, application, group), [])
+
+
+class FakeTruths:
+    """Parameters by name; `error` is raised instead."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.writes = 0
+        self.error: Exception | None = None
+
+    def publish(self, arn: str, name: str, image: str) -> None:
+        """See `ports.Truths.publish`."""
+        if self.error is not None:
+            raise self.error
+        self.writes += 1
+        self.values[name] = image
 
 
 class FakeSwitches:

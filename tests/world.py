@@ -12,6 +12,8 @@ from longshore.errors import TransientError
 from longshore.events import Event, Kind
 from longshore.gates import GateReason, GateResult, GateVerdict
 from longshore.images import Repository
+from longshore.redeploy.group_watch import GroupWatcher
+from longshore.redeploy.ownership import reapplying
 from longshore.redeploy.ports import Ports
 from longshore.redeploy.profiles import read_profiles
 from longshore.redeploy.service import Redeployer, Rules
@@ -20,12 +22,15 @@ from tests.boundaries import Bounded, Crash
 from tests.fake_platform import WEB, FakePlatform, FakeRegistry, digest, image
 from tests.fakes import (
     FakeGates,
+    FakeGroups,
     FakeHeads,
     FakeIndex,
     FakePostponer,
     FakePublisher,
     FakeRecords,
+    FakeStacks,
     FakeSwitches,
+    FakeTruths,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +56,7 @@ class World(Bounded):
         passable: tuple[str, ...] = ("*",),
         observe_only: bool = False,
         scanning: bool = True,
+        updatable: tuple[str, ...] = ("*",),
     ) -> None:
         super().__init__()
         self.registry = FakeRegistry(self.clock)
@@ -61,14 +67,16 @@ class World(Bounded):
         self.publisher = FakePublisher()
         self.queue, self.watch_queue, self.scan_queue = FakePostponer(), FakePostponer(), FakePostponer()
         self.gates = FakeGates()
+        self.stacks, self.truths, self.groups = FakeStacks(), FakeTruths(), FakeGroups()
         self.outcomes: list[Outcome] = []
         self.failures: list[BaseException] = []
         self.visibility = VISIBILITY
         self._routed = 0
         ports = Ports(
             platform=self._port(self.platform),
+            stacks=self._port(self.stacks),
             registry=self._port(self.registry),
-            discovery=self._port(self.platform),
+            discovery=lambda _: self._port(self.platform),
             heads=self._port(self.heads),
             index=self._port(self.index),
             records=self._port(self.records),
@@ -81,16 +89,19 @@ class World(Bounded):
             clock=self.clock,
         )
         self.ports = ports
-        self.rules = Rules(read_profiles(profiles or {}), passable, observe_only)
+        self.rules = Rules(read_profiles(profiles or {}), passable, observe_only, updatable)
         self.redeployer = Redeployer(ports, self.rules)
-        self.watcher = Watcher(
+        watcher = Watcher(
             platform=ports.platform,
             index=ports.index,
             records=ports.records,
             reminder=ports.reminder,
             publisher=ports.publisher,
+            truths=self._port(self.truths),
             clock=ports.clock,
+            reapplies=reapplying(profiles),
         )
+        self.watcher = GroupWatcher(watcher, self._port(self.groups))
 
     # -- what happens in the account --------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 from longshore_cli.output import note
 
 _READS = ("Describe", "Get", "List", "Query", "BatchGet")
+_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
+"""What IAM calls services that sign by another name."""
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
@@ -27,7 +29,10 @@ class WriteError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed stack: its ledger's table, the roles that it may pass, modes, its bus, and scan's queue."""
+    """A deployed stack: its ledger's table, modes, its bus, and scan's queue.
+
+    `passable` are the roles that it may pass, `updatable` the stacks of others that it may update.
+    """
 
     name: str
     ledger: str
@@ -36,6 +41,7 @@ class Stack:
     scan: str = "auto"
     scan_queue: str = ""
     bus: str = ""
+    updatable: tuple[str, ...] = ()
 
 
 class Account:
@@ -44,7 +50,10 @@ class Account:
     def __init__(self, region: str | None = None) -> None:
         self._session = boto3.session.Session(region_name=region)
         self._session.events.register("before-parameter-build", _refuse_writes)
+        self._session.events.register("before-parameter-build", self._remember)
         self._clients: dict[tuple[str, str | None], Any] = {}
+        self._actions: dict[str, str] = {}
+        self._called: set[str] = set()
 
     @property
     def region(self) -> str:
@@ -68,6 +77,21 @@ class Account:
             self._clients[key] = self._session.client(service, region_name=region, config=_CONFIG)
         return self._clients[key]
 
+    def action(self, operation: str) -> str:
+        """The IAM action that an operation needed when it was called last; its own name if it never was."""
+        return self._actions.get(operation, operation)
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The IAM actions of every operation that was called."""
+        return frozenset(self._called)
+
+    def _remember(self, model: Any, **_: Any) -> None:
+        service = str(model.service_model.signing_name)
+        action = f"{_PREFIXES.get(service, service)}:{model.name}"
+        self._actions[str(model.name)] = action
+        self._called.add(action)
+
     def stack(self, name: str) -> Stack | None:
         """The deployed stack; None, and a note on standard error, when there is none to be seen."""
         try:
@@ -86,7 +110,8 @@ def _stack(name: str, outputs: Mapping[str, str], parameters: Mapping[str, str])
     passable = tuple(filter(None, parameters.get("PassableRoleArns", "").split(",")))
     mode, scan = (parameters.get(f"{each}Mode", "auto") for each in ("Redeploy", "Scan"))
     queue, bus = (outputs.get(each, "") for each in ("ScanQueueUrl", "BusArn"))
-    return Stack(name, outputs["LedgerName"], passable, mode, scan, queue, bus)
+    updatable = tuple(filter(None, parameters.get("UpdatableStackArns", "").split(",")))
+    return Stack(name, outputs["LedgerName"], passable, mode, scan, queue, bus, updatable)
 
 
 def _refuse_writes(model: Any, **_: Any) -> None:

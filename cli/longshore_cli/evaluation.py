@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
 from longshore.aws.gates import LedgerGates
-from longshore.aws.ledger import LedgerHeads, LedgerRecords
+from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
 from longshore.aws.platforms import platforms
+from longshore.aws.stacks import Stacks
 from longshore.aws.switches import LedgerSwitches
 from longshore.aws.table import Table
 from longshore.decisions import Verdict
@@ -23,7 +24,10 @@ from longshore.images import PUBLIC_HOST, Repository, is_artifact_tag
 from longshore.ports import Head, Record
 from longshore.redeploy.gating import gated
 from longshore.redeploy.plan import Facts, Proposal, propose
+from longshore.redeploy.recorded import recalled
+from longshore.redeploy.stacks import with_stack
 from longshore.redeploy.state import Candidate
+from longshore.workloads import WorkloadId
 from longshore_cli.config import DEFAULT, profiles_of
 from longshore_cli.output import note
 
@@ -52,10 +56,10 @@ class Evaluator:
     def __init__(
         self, account: Account, stack: Stack | None, profiles: Mapping[str, Profile], clock: Clock | None = None
     ) -> None:
-        self.platform = platforms(account.client)
+        self.platform = platforms(account.client, recall=self._recalled)
         self._account = account
         self._stack = stack
-        self._profiles = profiles
+        self.profiles = profiles
         self._clock = clock or SystemClock()
         self._table = Table(account.client("dynamodb"), stack.ledger) if stack else None
         self._heads: dict[Repository, dict[str, Head]] = {}
@@ -80,12 +84,28 @@ class Evaluator:
         repositories = PublicRepositories(self._account.client("ecr-public", REGION))
         return PublicImages(lambda: gallery, lambda: repositories, self._clock)
 
+    def _recalled(self, observation: Observation) -> Observation:
+        """With the digests that the ledger knows, where there is one."""
+        if self._table is None:
+            return observation
+        return recalled(observation, LedgerRecords(self._table, self._clock), LedgerHeads(self._table))
+
     def observations(self, repository: Repository) -> list[Observation]:
         """Every workload that opted in and follows the repository."""
         found = self.platform.survey(sorted(set(self.platform.arns())))
+        for platform, why in self.platform.unasked.items():
+            note(f"{platform}: left out, for it cannot be asked who opted in: {why}")
         return [
             o for o in found if o.active and o.workload.policy is not None and repository in o.workload.repositories
         ]
+
+    def arns_of(self, name: str) -> list[str]:
+        """The workloads that the stack's index knows by a name: the label, behind the cluster where there is one."""
+        if self._table is None:
+            return []
+        known = LedgerIndex(self._table).all(self._account.id, self._account.region)
+        ids = (WorkloadId.parse(each.arn) for each in known)
+        return sorted(id.arn for id in ids if name == "/".join(filter(None, (id.cluster, id.label))))
 
     def suppose(self, repository: Repository, pushed: Candidate) -> None:
         """Adds a candidate, or takes it instead of what the registry holds under its tag; it moves now."""
@@ -104,8 +124,9 @@ class Evaluator:
             now=self._clock.now(),
             heads={(h.repository, h.tag): h for r in workload.repositories for h in self._heads_of(r).values()},
             contents=self._contents(observation),
-            profiles=self._profiles,
+            profiles=self.profiles,
             passable=self._stack.passable if self._stack else _ANYTHING,
+            updatable=self._stack.updatable if self._stack else _ANYTHING,
             paused=self._paused,
             observe_only=bool(self._stack and self._stack.mode == "observe"),
         )
@@ -119,7 +140,11 @@ class Evaluator:
         if self._stack and self._table:
             gates = LedgerGates(self._table, self._clock) if self._stack.scan != "off" else None
             facts, proposal = gated(facts, proposal, "", gates)
+        facts, proposal = with_stack(facts, proposal, "", Stacks(self._cloudformation))
         return Evaluated(facts, proposal)
+
+    def _cloudformation(self, arn: str) -> Any:
+        return self._account.client("cloudformation", WorkloadId.parse(arn).region)
 
     def _resolve_winners(self, observation: Observation, proposal: Proposal) -> bool:
         """Asks the registry about what would be deployed, and about what runs where an index would take its place."""

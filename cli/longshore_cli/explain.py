@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,15 @@ from longshore_cli.options import stack_options
 from longshore_cli.output import WrongError, columns, json_option, meaning, write_json
 
 if TYPE_CHECKING:
-    from longshore_cli.evaluation import Evaluated
+    from longshore.owners import Owner
+    from longshore_cli.account import Account
+    from longshore_cli.evaluation import Evaluated, Evaluator
 
+_NAME = re.compile(r"[A-Za-z0-9._/-]+")
+_PARTNER = "aws.partner/"
+"""How the name of a bus begins that has slashes of its own."""
 _RESOURCES = {1: "lambda:{}:function:", 2: "ecs:{}:service/", 4: "eks:{}:cluster/"}
-"""What comes before a name of so many parts in a workload's ARN; the braces stand for Region and account."""
+"""What comes before a name of so many parts in the ARN of what the index does not know; `{}` is Region and account."""
 _UNITS = {"ecs-service": "tasks", "eks-workload": "pods"}
 _SHOWN = 12  # candidates that the text shows; the JSON has all
 
@@ -28,14 +34,16 @@ _SHOWN = 12  # candidates that the text shows; the JSON has all
 def explain(workload: str, stack_name: str, config_file: Path | None, as_json: bool) -> None:
     """Why does WORKLOAD run what it runs, and what would it take to change that?
 
-    WORKLOAD is an ARN, CLUSTER/SERVICE, FUNCTION, or CLUSTER/NAMESPACE/KIND/NAME.
+    WORKLOAD is an ARN, or the name of a workload that opted in: FUNCTION, CLUSTER/SERVICE, CLUSTER/DAEMON, SERVICE (of
+    App Runner), CLUSTER/NAMESPACE/KIND/NAME, RULE, BUS/RULE, or GROUP/SCHEDULE. Of what did not opt in, FUNCTION,
+    CLUSTER/SERVICE and CLUSTER/NAMESPACE/KIND/NAME will do.
     """
     from longshore_cli.account import Account
     from longshore_cli.evaluation import evaluator
 
     account = Account(_region(workload))
     looking = evaluator(account, stack_name, config_file)
-    arn = workload if workload.startswith("arn:") else _arn(workload, account.partition, account.region, account.id)
+    arn = workload if workload.startswith("arn:") else _named(workload, account, looking)
     document = describe(looking.evaluate(looking.platform.observe(arn)))
     if as_json:
         write_json(document)
@@ -44,27 +52,44 @@ def explain(workload: str, stack_name: str, config_file: Path | None, as_json: b
 
 
 def _region(workload: str) -> str | None:
-    """The Region of an ARN; None leaves it to the boto3 chain."""
+    """The Region of an ARN; None leaves it to the boto3 chain. Raises WrongError for what can name no workload."""
     from longshore.workloads import WorkloadId
 
-    arn = workload if workload.startswith("arn:") else _arn(workload, "aws", "eu-west-1", "123456789012")
+    if not workload.startswith("arn:"):
+        parts = workload.count("/") + 1
+        if not _NAME.fullmatch(workload) or (parts not in _RESOURCES and not workload.startswith(_PARTNER)):
+            raise WrongError(f"{workload!r} is no ARN, and no name of a workload")
+        return None
     try:
-        found = WorkloadId.parse(arn)
+        return WorkloadId.parse(workload).region
     except ValueError as error:
         raise WrongError(str(error)) from error
-    return found.region if arn == workload else None
+
+
+def _named(name: str, account: Account, looking: Evaluator) -> str:
+    """The ARN of the workload that the index knows by a name, else of what is made up of such parts."""
+    from longshore.workloads import WorkloadId
+
+    known = looking.arns_of(name)
+    if len(known) > 1:
+        raise WrongError(f"{name!r} names {len(known)} workloads, give the ARN: {' '.join(known)}")
+    arn = known[0] if known else _arn(name, account.partition, account.region, account.id)
+    if not WorkloadId.names(arn):
+        raise WrongError(f"{name!r} names no workload that opted in, and can be no other's name")
+    return arn
 
 
 def _arn(name: str, partition: str, region: str, account: str) -> str:
     """The ARN of a workload that is named by its parts."""
-    parts = name.count("/") + 1
-    if parts not in _RESOURCES:
-        raise WrongError(f"{name!r} is no ARN, CLUSTER/SERVICE, FUNCTION or CLUSTER/NAMESPACE/KIND/NAME")
-    return f"arn:{partition}:{_RESOURCES[parts].format(f'{region}:{account}')}{name}"
+    resource = _RESOURCES.get(name.count("/") + 1, "").format(f"{region}:{account}")
+    return f"arn:{partition}:{resource}{name}"
 
 
 def describe(evaluated: Evaluated) -> dict[str, Any]:
     """The document of the command; empty lists stand for what there is none of."""
+    from longshore.redeploy.ownership import owner_of
+    from longshore.redeploy.plan import ownership_of
+
     facts, proposal = evaluated.facts, evaluated.proposal
     observation, record = facts.observation, facts.record
     workload = observation.workload
@@ -74,6 +99,9 @@ def describe(evaluated: Evaluated) -> dict[str, Any]:
         "platform": workload.platform.value,
         "controller": observation.controller.value if observation.controller else None,
         "policy": workload.policy,
+        "owner": _owner(owner_of(workload, ownership_of(facts))),
+        "drift": [{**each.told(), "since": each.since.isoformat() if each.since else None} for each in record.drifts],
+        "published": dict(record.published),
         "declared": dict(workload.images),
         "running": dict(observation.running),
         "desired": observation.desired,
@@ -93,6 +121,13 @@ def describe(evaluated: Evaluated) -> dict[str, Any]:
         "good": [{"digests": dict(good.digests), "since": good.since.isoformat()} for good in record.goods],
         "deployments": [_deployment(record.deployment)] if record.deployment else [],
     }
+
+
+def _owner(owner: Owner | None) -> dict[str, str | None] | None:
+    if owner is None:
+        return None
+    named = {"name": owner.name, "stack": owner.stack, "logical_id": owner.logical_id}
+    return {"kind": owner.kind.value, **{key: text or None for key, text in named.items()}}
 
 
 def _candidates(evaluated: Evaluated) -> list[dict[str, Any]]:
@@ -189,6 +224,11 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("follows", document["policy"] or "nothing: the tag longshore:policy is missing")]
     for container, image in document["declared"].items():
         rows.append(("runs", f"{container}: {image} = {document['running'].get(container, 'digest not known')}"))
+    if owner := document["owner"]:
+        rows.append(("owner", " ".join(filter(None, (owner["kind"], owner["name"] or owner["stack"])))))
+    rows += [
+        ("drift", f"{each['property']}: declared {each['was']}, deployed {each['now']}") for each in document["drift"]
+    ]
     rows.append(("state", _state(document)))
     if decision := document["decision"]:
         rows.append(("now", _verdict(decision)))

@@ -14,6 +14,7 @@ from longshore_cli.config import config
 from longshore_cli.decide import decide
 from longshore_cli.demo import demo
 from longshore_cli.diagnose import diagnose
+from longshore_cli.doctor import doctor
 from longshore_cli.explain import explain
 from longshore_cli.local import local
 from longshore_cli.mirror import mirror
@@ -80,7 +81,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, local, send, plan, explain, decide, diagnose, mirror, scan, suppress, notify, config):
+for _command in (demo, local, send, plan, explain, decide, diagnose, doctor, mirror, scan, suppress, notify, config):
     main.add_command(_command)
 for _command in _MIRRORS:
     mirror.add_command(_command)

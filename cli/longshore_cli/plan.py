@@ -98,7 +98,9 @@ def _follows(observation: Observation, container: str, repository: Repository) -
 def _described(observation: Observation, decided: tuple[str, Decision]) -> dict[str, Any]:
     container, decision = decided
     workload = observation.workload
-    detail = {**({"container": container} if container else {}), **decision.detail}
+    owner = workload.owner
+    owned = {"owner": owner.kind.value, "stack": owner.stack or None} if owner else {}
+    detail = {**({"container": container} if container else {}), **owned, **decision.detail}
     return {
         "workload": workload.arn,
         "platform": workload.platform.value,

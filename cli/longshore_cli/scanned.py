@@ -15,12 +15,13 @@ from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
 from longshore.aws.ecr_findings import EcrScans
 from longshore.aws.inspector import Inspector
-from longshore.aws.ledger import LedgerIndex
+from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
 from longshore.aws.platforms import platforms
 from longshore.aws.runners import WorkloadRunners
 from longshore.aws.scans import LedgerAcceptances
 from longshore.aws.table import Table
 from longshore.errors import AccessDeniedError, ConfigurationError, GoneError
+from longshore.redeploy.recorded import recalled
 from longshore.scan.acceptance import read_suppressions
 from longshore.scan.findings import ScanState
 from longshore.scan.openvex import read_documents, read_openvex
@@ -141,7 +142,8 @@ class _Looking:
         return list(dict.fromkeys(found))
 
     def _workloads(self, table: Table) -> WorkloadRunners:
-        platform = platforms(self._account.client)
+        records, heads = LedgerRecords(table, SystemClock()), LedgerHeads(table)
+        platform = platforms(self._account.client, recall=lambda seen: recalled(seen, records, heads))
         where = self._account.id, self._account.region
         return WorkloadRunners(
             LedgerIndex(table), lambda: platform, lambda: EcrRegistry(self._ecr), self._inspector, *where

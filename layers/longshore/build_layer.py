@@ -157,7 +157,7 @@ def install_models(pip: list[str], models: Path, scratch: Path) -> None:
                     continue  # paginators and waiters of operations that are not there
                 file.parent.mkdir(parents=True, exist_ok=True)
                 data = archive.read(name)
-                narrow = operations and file.name.startswith("service-")
+                narrow = operations and file.match("service-*.json.gz")
                 file.write_bytes(_narrowed(service, data, operations) if narrow else data)
 
 

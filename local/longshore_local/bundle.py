@@ -18,14 +18,17 @@ from moto.core.config import DefaultConfig
 
 from longshore import wiring
 from longshore.aws.clock import SystemClock
-from longshore_local import stack, task_launches
+from longshore_local import moto_scheduled, stack, task_launches
 from longshore_local.bus import Event, LocalBus, envelope
 from longshore_local.chat import Chat
 from longshore_local.cleaning import Leftovers
 from longshore_local.deliveries import Deliveries
+from longshore_local.ecr_replication import Replication
 from longshore_local.functions import Functions, Invocation
 from longshore_local.gaps import explained
 from longshore_local.invoking import Invoking
+from longshore_local.moto_app_runner import AppRunnerSimulator
+from longshore_local.moto_code_deploy import CodeDeploySimulator
 from longshore_local.moto_ecr import EcrSimulator
 from longshore_local.moto_ecr_public import EcrPublicSimulator
 from longshore_local.moto_ecs import EcsSimulator
@@ -141,6 +144,7 @@ class Bundle:
         enter(self.bus.installed())
         enter(self.queues.installed(waits=isinstance(self.timeline, WallTimeline)))
         enter(self.schedules.installed())
+        enter(moto_scheduled.installed())
         enter(Invoking(self.timeline, self.functions).installed())
         enter(self.recorder.installed())
         wiring.use_clock(self.timeline)
@@ -217,6 +221,16 @@ class Bundle:
         return self._simulators.lambdas
 
     @property
+    def replication(self) -> Replication:
+        """What ECR replicates to other registries, and how long it takes."""
+        return self._simulators.replication
+
+    @property
+    def app_runner(self) -> AppRunnerSimulator:
+        """The services of App Runner."""
+        return self._simulators.app_runner
+
+    @property
     def eks(self) -> EksSimulator:
         """The Kubernetes clusters of EKS, each with an API server."""
         return self._simulators.eks
@@ -235,6 +249,11 @@ class Bundle:
     def ecr_public(self) -> EcrPublicSimulator:
         """The simulator of ECR Public with its registry."""
         return self._simulators.ecr_public
+
+    @property
+    def code_deploy(self) -> CodeDeploySimulator:
+        """The CodeDeploy simulator: images whose deployments fail, and rollbacks that are not possible."""
+        return self._simulators.code_deploy
 
     @property
     def slack(self) -> SlackStandIn:
@@ -319,13 +338,14 @@ class Bundle:
         if self._chat is not None:
             self._chat.slack.clear()
             self._chat.provide(self.session())
+        self.functions.forget()
         self.schedules.restart()
         self.recorder.clear()
         self.events.clear()
         self.invocations.clear()
 
     def _observe(self, bus_name: str, event: Event) -> None:
-        if bus_name != "default":
+        if bus_name != "default" and not event["source"].startswith("aws."):  # such as spokes forward
             self.events.append(event)
 
 

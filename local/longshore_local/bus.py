@@ -13,6 +13,7 @@ from moto.events.exceptions import InvalidEventPatternException, ValidationExcep
 from moto.events.models import EventsBackend, Rule, events_backends
 from moto.events.responses import EventsHandler
 
+from longshore_local.bus_policies import allows_put
 from longshore_local.deliveries import Deliveries, Delivery, DeliveryError
 from longshore_local.event_input import InputError, target_input
 from longshore_local.overriding import override
@@ -84,6 +85,7 @@ class LocalBus:
         name = resource.removeprefix("event-bus/")
         if name not in events_backends[account][region].event_buses:
             raise DeliveryError("NO_RESOURCE", f"the event bus {delivery.destination} does not exist")
+        _refuse_foreign(delivery, account, events_backends[account][region].event_buses[name].policy)
         parameters = delivery.options.get("EventBridgeParameters")
         if parameters:  # a schedule: its input is the detail of a new event
             event = envelope(
@@ -111,6 +113,15 @@ class LocalBus:
             parser = events_models.EventPatternParser
             stack.enter_context(override(parser, "_validate_event_pattern", _validate))
             yield
+
+
+def _refuse_foreign(delivery: Delivery, account: str, policy: str | None) -> None:
+    """A rule of another account puts events only where the bus's policy lets the role of its target."""
+    if delivery.sender.split(":")[4] == account:
+        return
+    role, source = str(delivery.options.get("RoleArn", "")), json.loads(delivery.body)["source"]
+    if not role or not allows_put(policy, role, source):
+        raise DeliveryError("NO_PERMISSIONS", f"{role or delivery.sender} may not put events on {delivery.destination}")
 
 
 def envelope(

@@ -48,8 +48,11 @@ class Certificate:
         return ssl.create_default_context(cafile=self.ca)
 
 
-def make_certificate(directory: Path) -> Certificate:
-    """Writes an authority and a server certificate of a day to the directory."""
+def make_certificate(directory: Path, *, identified: bool = True) -> Certificate:
+    """Writes an authority and a server certificate of a day to the directory.
+
+    `identified`: with the key identifiers and uses of RFC 5280, which the authorities of EKS clusters leave out.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -69,12 +72,14 @@ def make_certificate(directory: Path) -> Certificate:
     known = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     draft = build("Longshore loopback authority", authority_key.public_key())
     draft = draft.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    draft = draft.add_extension(known, critical=False).add_extension(_signs(), critical=True)
+    if identified:
+        draft = draft.add_extension(known, critical=False).add_extension(_signs(), critical=True)
     authority_certificate = draft.sign(authority_key, hashes.SHA256())
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     draft = build("localhost", key.public_key()).add_extension(names, critical=False)
     issued_by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known)
-    certificate = draft.add_extension(issued_by, critical=False).sign(authority_key, hashes.SHA256())
+    draft = draft.add_extension(issued_by, critical=False) if identified else draft
+    certificate = draft.sign(authority_key, hashes.SHA256())
 
     made = Certificate(directory)
     directory.mkdir(parents=True, exist_ok=True)

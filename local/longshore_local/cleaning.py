@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from moto.awslambda_simple.models import lambda_simple_backends
+from moto.codedeploy.models import codedeploy_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.ecr.models import ecr_backends
 from moto.ecs.models import ecs_backends
@@ -32,6 +33,7 @@ class Leftovers:
         self._emptied: list[BaseBackend] = [
             ecs_backends[account][region],
             eks_backends[account][region],
+            codedeploy_backends[account][region],
             ecr_backends[account][region],
             ssm_backends[account][region],
             secretsmanager_backends[account][region],
@@ -84,11 +86,11 @@ class Leftovers:
             del self._events.event_buses[name]
         for name, bus in self._events.event_buses.items():
             for rule in bus.rules.keys() - self._rules[name]:
-                del bus.rules[rule]
+                self._events.tagger.delete_all_tags_for_resource(bus.rules.pop(rule).arn)
 
     def _clear_schedules(self) -> None:
         for name in self._scheduler.schedule_groups.keys() - self._schedules:
-            del self._scheduler.schedule_groups[name]
+            self._scheduler.tagger.delete_all_tags_for_resource(self._scheduler.schedule_groups.pop(name).arn)
         for name, group in self._scheduler.schedule_groups.items():
             for schedule in group.schedules.keys() - self._schedules[name]:
                 del group.schedules[schedule]

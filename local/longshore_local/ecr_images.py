@@ -116,9 +116,15 @@ class EcrRegistry:
                     f"with name '{name}' in registry with id '{self.account_id}'",
                 )
             self._refuse_incomplete(repository, manifest)
+            return self.place(name, tag, manifest)
+
+    def place(self, name: str, tag: str | None, manifest: Manifest) -> EcrImage:
+        """Stores the manifest and moves the tag to it, as a replica comes: whatever is there, or is not."""
+        with self.lock:
+            image = next((i for i in self.images(name) if i.manifest.digest == manifest.digest), None)
             if image is None:
                 image = EcrImage(self.account_id, name, manifest, self._now())
-                repository.images.append(image)
+                self.repository(name).images.append(image)
             if tag is not None:
                 self._move_tag(name, tag, image)
             return image

@@ -187,6 +187,10 @@ class Functions:
             wiring.reset()
         self._current = function
 
+    def forget(self) -> None:
+        """The next call starts in a new process: what one remembered of an account that is emptied now is wrong."""
+        self._current = None
+
     def _runtime_environment(self, function: DeployedFunction) -> dict[str, str]:
         return {
             "AWS_REGION": self._region,

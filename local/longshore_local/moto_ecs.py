@@ -5,16 +5,19 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from longshore_local import announcements, moto_ssm, moto_tagging
+from longshore_local import announcements, moto_ssm, moto_stacks, moto_tagging
 from longshore_local.ecs import interfaces
 from longshore_local.ecs.calls import Call
 from longshore_local.ecs.cloudformation import StackResources
+from longshore_local.ecs.daemon_actions import DaemonActions
+from longshore_local.ecs.daemon_rollout import DaemonRollouts
 from longshore_local.ecs.deployment_actions import DeploymentActions
 from longshore_local.ecs.deployments import Deployment
 from longshore_local.ecs.durations import Durations
 from longshore_local.ecs.endings import FailureMode, ending_of
 from longshore_local.ecs.engine import Engine
 from longshore_local.ecs.events import Event
+from longshore_local.ecs.express_actions import ExpressActions
 from longshore_local.ecs.failures import When
 from longshore_local.ecs.fleet import Fleet
 from longshore_local.ecs.hooks import HookInvoker
@@ -28,6 +31,7 @@ from longshore_local.ecs.service_actions import ServiceActions
 from longshore_local.ecs.services import Service
 from longshore_local.ecs.tags import Tags
 from longshore_local.ecs.task_actions import TaskActions, find_task
+from longshore_local.ecs.task_sets import TaskSets
 from longshore_local.ecs.tasks import Task
 from longshore_local.hosts import Hosts
 from longshore_local.moto_ec2 import StatusChecks
@@ -40,7 +44,8 @@ _installed: list["EcsSimulator"] = []
 class EcsSimulator:
     """Handle on the installed simulator: images, how tasks end, what they say, and what AWS announces of them.
 
-    `hosts` is the handle on container instances. Everything happens on the timeline, with the events that AWS sends.
+    `hosts` is the handle on container instances, `task_sets` what CodeDeploy does to services. Everything happens on
+    the timeline, with the events that AWS sends.
     """
 
     def __init__(
@@ -50,23 +55,29 @@ class EcsSimulator:
         self._engine = Engine(timeline, emit, durations, self._images)
         self._scheduler = Scheduler(self._engine)
         self._rollouts = Rollouts(self._engine, self._scheduler)
+        self.task_sets = TaskSets(self._engine, self._scheduler)
         self._services = ServiceActions(self._engine, self._scheduler, self._rollouts)
         self._patches = Patches()
         tags = Tags(self._engine)
         self._tasks = TaskActions(self._engine, self._scheduler.launcher)
         deployments = DeploymentActions(self._rollouts)
         fleet = Fleet(self._engine, self._scheduler.launcher.stopper)
+        daemons = DaemonRollouts(self._engine, self._scheduler.launcher)
+        fleet.on_register = daemons.join
         managed = ManagedInstances(timeline.now)
         checks = StatusChecks()
         self.hosts = Hosts(self._engine, fleet, managed, checks)
         protection = ProtectionActions(self._engine, partial(self._release, fleet))
-        groups = [self._services, deployments, self._tasks, InstanceActions(fleet), protection]
+        express = ExpressActions(self._engine, self._services, self._rollouts)
+        groups: list[Any] = [self._services, deployments, self._tasks, InstanceActions(fleet), protection, express]
+        groups.append(DaemonActions(self._engine, daemons))
         patch_responses(self._patches, self._engine, groups)
         patch_backend(self._patches, self._engine, self._tasks, tags)
         moto_ssm.plug_in(self._patches, managed)
         checks.plug_in(self._patches)
         moto_tagging.mend(self._patches)
         patch_stacks(self._patches, StackResources(self._engine, self._services))
+        moto_stacks.plug_in(self._patches)
 
     def add_image(self, image: str, digest: str) -> None:
         """Makes an image of a registry beside ECR pullable; what is unknown fails as a pull does."""

@@ -16,7 +16,7 @@ from longshore_local.bundle import ACCOUNT, REGION, Bundle
 
 CLUSTER = "prod"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-WORKLOAD_SERVICES = ("ecs", "ecr", "resourcegroupstaggingapi")
+WORKLOAD_SERVICES = ("ecs", "codedeploy", "ecr", "resourcegroupstaggingapi", "lambda", "eks", "kubernetes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def measure(workloads: int, matches: int) -> dict[str, Push]:
         clients["ecs"].create_cluster(clusterName=CLUSTER)
         names = [_service(bundle, clients["ecs"], f"shop-{number}", first) for number in range(matches)]
         bundle.run(limit=timedelta(minutes=30))  # the new stack's first sweep finds what is tagged
-        _others(bundle, clients["dynamodb"], workloads - matches)
+        others(bundle, clients["dynamodb"], workloads - matches)
         bundle.recorder.clear()
         second = images.push(clients["ecr"], "shop", "prod", images.single("two"))
         if not bundle.run(lambda: _verified(bundle) == matches, limit=timedelta(minutes=20)):
@@ -110,7 +110,7 @@ def _service(bundle: Bundle, ecs: Any, name: str, digest: str) -> str:
     return name
 
 
-def _others(bundle: Bundle, dynamodb: Any, count: int) -> None:
+def others(bundle: Bundle, dynamodb: Any, count: int) -> None:
     """Workloads of other repositories, in the ledger's index as the sweep writes them."""
     table = _Batched(dynamodb, str(bundle.stack.outputs["LedgerName"]))
     index = LedgerIndex(table)

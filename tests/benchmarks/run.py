@@ -16,7 +16,7 @@ for _name in [name for name in os.environ if name.startswith(("AWS_", "LONGSHORE
     del os.environ[_name]  # before boto3 reads them: nothing here may reach a real account
 os.environ |= {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
-from tests.benchmarks import burst, decisions, imports, pushes  # noqa: E402
+from tests.benchmarks import burst, decisions, imports, platform_pushes, pushes  # noqa: E402
 
 SIZES = (10, 10_000)
 MATCHES = (1, 3)
@@ -51,6 +51,27 @@ def calls_per_push(_: argparse.Namespace) -> Iterator[Line]:
         yield Line(f"following {matches} to the end: calls", measured, "the same", same)
 
 
+def calls_per_push_elsewhere(_: argparse.Namespace) -> Iterator[Line]:
+    """Redeploy's calls until deployments elsewhere have begun, those to Kubernetes among them.
+
+    What a process asks once and remembers is told beside the budget.
+    """
+    for platform in platform_pushes.PLATFORMS:
+        for matches in MATCHES:
+            small, large = (platform_pushes.measure(platform, size, matches) for size in SIZES)
+            of = f"a push, {matches} {platform} of {SIZES[0]} and of {SIZES[1]:,} workloads"
+            for what, found, limit in (
+                ("platform and ECR", (small.platform, large.platform), 4 + 5 * matches),
+                ("ledger, queues, bus", (small.beside, large.beside), 12 + 8 * matches),
+            ):
+                yield Line(f"{of}: {what}", f"{found[0]}, {found[1]}", f"{limit}", max(found) <= limit)
+            same = large.calls == small.calls
+            yield Line(f"{of}: the same calls", str(same), "True", same)
+            if platform in platform_pushes.REMEMBERING:
+                new = platform_pushes.measure(platform, SIZES[0], matches, new=True)
+                yield Line(f"{of}: platform and ECR, in a new process", str(new.platform))
+
+
 def decisions_per_second(_: argparse.Namespace) -> Iterator[Line]:
     """Told."""
     for policy, rate in decisions.per_second().items():
@@ -83,6 +104,7 @@ def burst_of_events(options: argparse.Namespace) -> Iterator[Line]:
 
 MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "pushes": calls_per_push,
+    "platforms": calls_per_push_elsewhere,
     "decisions": decisions_per_second,
     "imports": import_budget,
     "burst": burst_of_events,

@@ -279,10 +279,9 @@ def test_what_argo_cd_or_flux_owns_is_told_and_not_touched(deployments: EksDrive
     arn = deployments.create("web", policy="digest")
     deployments.edit(arn, **by)  # type: ignore[arg-type]
     seen = deployments.platform.observe(arn)
-    assert seen.refusal is not None
-    assert seen.refusal.reason is Reason.GITOPS_OWNED
-    assert seen.refusal.why.startswith(("Argo CD", "Flux"))
-    with pytest.raises(UnsupportedError):
+    assert seen.workload.owner is not None
+    assert seen.workload.owner.kind.undoes
+    with pytest.raises(UnsupportedError, match=seen.workload.owner.kind.label):
         deployments.platform.apply(seen, revise(seen, image(WEB, "1.1.0"), TWO, "1.1.0"))
 
 
@@ -294,6 +293,72 @@ def test_pods_that_only_people_replace_are_refused() -> None:
         refusal = driver.platform.observe(arn).refusal
         assert refusal is not None
         assert refusal.reason is Reason.UNSUPPORTED_PLATFORM
+
+
+def test_a_stateful_set_in_parts_is_refused() -> None:
+    """Pods below the partition would lag behind for ever, and be deployed to again and again."""
+    with eks("statefulset") as driver:
+        driver.push("prod", ONE)
+        arn = driver.create("web", policy="digest")
+        driver.edit(arn, spec={"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}})
+        seen = driver.platform.observe(arn)
+        assert seen.refusal is not None
+        assert (seen.refusal.reason, "partition" in seen.refusal.why) == (Reason.UNSUPPORTED_PLATFORM, True)
+        with pytest.raises(UnsupportedError, match="partition"):
+            driver.platform.apply(seen, revise(seen, image(WEB, "1.1.0"), TWO, "1.1.0"))
+
+
+def canary(driver: EksDriver, arn: str) -> None:
+    """Another workload of more pods, which carry the label that the first one selects by."""
+    other = driver.object(arn)
+    labels = {"app": "web", "track": "canary"}
+    template = {**other["spec"]["template"], "metadata": {"labels": labels}}
+    template["spec"]["containers"][0]["image"] = image(WEB, "canary")
+    spec: dict[str, Any] = {"selector": {"matchLabels": labels}, "template": template}
+    if driver.kind != "daemonset":
+        spec["replicas"] = 5
+    driver.cluster.create(driver.of_kind, "default", {"metadata": {"name": "web-canary"}, "spec": spec})
+    driver.run(120)
+
+
+def test_a_canary_with_the_same_label_is_another_workload(driver: EksDriver, arn: str) -> None:
+    driver.push("canary", THREE)
+    canary(driver, arn)
+    assert driver.platform.observe(driver.arn("web-canary")).running["app"] == THREE
+    seen = driver.platform.observe(arn)
+    assert seen.running["app"] == ONE
+
+
+def test_the_way_back_deletes_no_pod_of_another_workload() -> None:
+    with eks("statefulset") as driver:
+        driver.push("prod", ONE)
+        arn = driver.create("web", policy="digest")
+        driver.push("canary", THREE)
+        driver.cluster.kubelet.failing.add(THREE)
+        canary(driver, arn)
+        before = {pod["metadata"]["uid"] for pod in driver.cluster.store.all(POD)}
+        assert len(before) > 2
+        seen = driver.platform.observe(arn)
+        driver.platform.apply(seen, revise(seen, f"{HOST}/{WEB.name}@{ONE}", ONE, "prod", rollback=True))
+        assert before <= {pod["metadata"]["uid"] for pod in driver.cluster.store.all(POD)}
+
+
+def test_the_deadline_of_the_rollout_before_says_nothing_against_the_way_back(deployments: EksDriver) -> None:
+    """Kubernetes keeps the condition until the way back makes progress (syncRolloutStatus)."""
+    arn = deployments.create("web", policy="digest")
+    before = deployments.platform.observe(arn)
+    deployments.push("1.1.0", TWO)
+    deployments.cluster.kubelet.failing.add(TWO)
+    failed = begin(deployments, revise(before, image(WEB, "1.1.0"), TWO, "1.1.0"), before)
+    deployments.run(1800)
+    assert deployments.platform.rollout(arn, failed).status is RolloutStatus.FAILED
+    late = deployments.object(arn)["status"]["conditions"]
+    seen = deployments.platform.observe(arn)
+    id = begin(deployments, revise(seen, image(WEB, "prod"), ONE, "prod", rollback=True), seen)
+    standing = deployments.object(arn)
+    observed = {"observedGeneration": standing["metadata"]["generation"], "replicas": 3, "updatedReplicas": 2}
+    deployments.cluster.store.set_status(deployments.of_kind, "default", "web", {**observed, "conditions": late})
+    assert deployments.platform.rollout(arn, id).status is RolloutStatus.RUNNING
 
 
 def test_a_paused_deployment_is_somebodys_work(deployments: EksDriver) -> None:

@@ -269,7 +269,7 @@ def test_the_alias_is_moved_once_the_version_is_ready(account: Account, arn: str
     account.alias()
     account.tags["prod"] = TWO
     id = account.begin(plan(PROD, TWO))
-    assert (id, account.serves()) == ("2/live", "1")
+    assert (id.startswith("2/live/"), account.serves()) == (True, "1")
     assert account.functions.rollout(arn, id).status is RolloutStatus.RUNNING
     account.wait()
     assert account.functions.rollout(arn, id).status is RolloutStatus.READY
@@ -278,7 +278,49 @@ def test_the_alias_is_moved_once_the_version_is_ready(account: Account, arn: str
         account.functions.complete(arn, id)
         assert (account.serves(), account.functions.rollout(arn, id).status) == ("2", RolloutStatus.SUCCEEDED)
     assert dict(account.functions.observe(arn).running) == {FUNCTION: TWO}
-    assert account.functions.find(arn, account.timeline.now() - timedelta(minutes=2), None) == id
+    found = account.functions.find(arn, account.timeline.now() - timedelta(minutes=2), None)
+    assert found and account.functions.rollout(arn, found).status is RolloutStatus.SUCCEEDED
+
+
+def test_a_move_of_the_alias_by_somebody_else_is_respected(account: Account, arn: str) -> None:
+    account.alias()
+    account.client.publish_version(FunctionName="resize")
+    id = account.deploy(plan(pinned(TWO), TWO, "1.1.0"))
+    account.client.update_alias(FunctionName="resize", Name="live", FunctionVersion="$LATEST")
+    rollout = account.functions.rollout(arn, id)
+    assert (rollout.status, rollout.reason) == (RolloutStatus.REPLACED, "somebody else moved the alias live")
+    with pytest.raises(ConflictError):
+        account.functions.complete(arn, id)
+    assert account.serves() == "$LATEST"
+
+
+def test_a_way_back_of_the_alias_by_somebody_else_is_respected(account: Account, arn: str) -> None:
+    account.alias()
+    id = account.deploy(plan(pinned(TWO), TWO, "1.1.0"))
+    account.functions.complete(arn, id)
+    account.client.update_alias(FunctionName="resize", Name="live", FunctionVersion="1")
+    assert account.functions.rollout(arn, id).status is RolloutStatus.REPLACED
+    with pytest.raises(ConflictError):
+        account.functions.complete(arn, id)
+
+
+def test_a_way_back_does_not_undo_a_move_that_it_did_not_see(account: Account, arn: str) -> None:
+    account.alias()
+    account.functions.complete(arn, account.deploy(plan(pinned(TWO), TWO, "1.1.0")))
+    seen = account.functions.observe(arn)
+    account.client.update_alias(FunctionName="resize", Name="live", FunctionVersion="$LATEST")
+    with pytest.raises(ConflictError):
+        account.functions.apply(seen, plan(pinned(ONE), ONE, rollback=True))
+    assert account.serves() == "$LATEST"
+
+
+def test_a_deployment_of_an_earlier_release_is_completed(account: Account, arn: str) -> None:
+    """Its id says nothing of the alias as it was."""
+    account.alias()
+    account.deploy(plan(pinned(TWO), TWO, "1.1.0"))
+    assert account.functions.rollout(arn, "2/live").status is RolloutStatus.READY
+    account.functions.complete(arn, "2/live")
+    assert account.serves() == "2"
 
 
 def test_a_version_that_failed_leaves_the_alias_alone(account: Account, arn: str) -> None:
@@ -296,9 +338,9 @@ def test_a_way_back_moves_the_alias_at_once(account: Account, arn: str) -> None:
     account.functions.complete(arn, account.deploy(plan(pinned(TWO), TWO, "1.1.0")))
     assert account.serves() == "2"
     id = account.begin(plan(pinned(ONE), ONE, rollback=True))
-    assert (id, account.serves()) == ("1/live", "1")
+    assert (id.startswith("1/live/"), account.serves()) == (True, "1")
     account.wait()
-    assert account.functions.rollout(arn, "1/live").status is RolloutStatus.SUCCEEDED
+    assert account.functions.rollout(arn, id).status is RolloutStatus.SUCCEEDED
     latest = account.client.get_function(FunctionName="resize")
     assert latest["Code"]["ResolvedImageUri"] == pinned(ONE)
 
@@ -306,7 +348,7 @@ def test_a_way_back_moves_the_alias_at_once(account: Account, arn: str) -> None:
 def test_a_way_back_to_what_no_version_has_is_published(account: Account, arn: str) -> None:
     account.alias()
     id = account.deploy(plan(pinned(THREE), THREE, rollback=True))
-    assert (id, account.functions.rollout(arn, id).status) == ("2/live", RolloutStatus.READY)
+    assert (id.startswith("2/live/"), account.functions.rollout(arn, id).status) == (True, RolloutStatus.READY)
 
 
 def test_an_alias_between_two_versions_is_somebody_elses_deployment(account: Account, arn: str) -> None:

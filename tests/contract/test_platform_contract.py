@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from longshore.aws.ecs import EcsServices, TaskDefinitions
+from longshore.aws.platforms import ecs_adapter
 from longshore.errors import ConflictError, GoneError
 from longshore.workloads import Action, Change, Observation, Plan, RolloutStatus
 from longshore_local import moto_ecs
@@ -99,7 +99,8 @@ class Ecs:
         self.simulator = moto_ecs.install(self._timeline, lambda event: None, image_resolver=self._resolve)
         self._ecs = client("ecs")
         self._ecs.create_cluster(clusterName="shop")
-        services = EcsServices(self._ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(self._ecs))
+        clients = {"ecs": self._ecs, "resourcegroupstaggingapi": client("resourcegroupstaggingapi")}
+        services = ecs_adapter(clients.__getitem__, self._timeline)
         self.platform, self.discovery = services, services
 
     def _resolve(self, declared: str, account: str, region: str) -> str | None:

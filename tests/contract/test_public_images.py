@@ -123,9 +123,15 @@ def test_each_repository_is_asked_for_where_it_is(account: Account) -> None:
     ecr = client("ecr")
     ecr.create_repository(repositoryName="web")
     private = images.push(ecr, "web", "1", single("private"))
-    registries = Registries(EcrRegistry(ecr), lambda: account.images)
-    there = [registries.resolve(each, "1") for each in (WEB, Repository(ACCOUNT, ecr.meta.region_name, "web"))]
-    assert [each.candidate.digest for each in there if each] == [pushed, private]
+    far = boto3.client("ecr", region_name="us-east-2")
+    far.create_repository(repositoryName="web")
+    another = images.push(far, "web", "1", images.single("another image under the same name"))
+    registries = Registries(
+        lambda region: EcrRegistry(far if region == "us-east-2" else ecr), lambda: account.images, None
+    )
+    asked = (WEB, Repository(ACCOUNT, ecr.meta.region_name, "web"), Repository(ACCOUNT, "us-east-2", "web"))
+    there = [registries.resolve(each, "1") for each in asked]
+    assert [each.candidate.digest for each in there if each] == [pushed, private, another]
 
 
 def test_a_registry_that_does_not_answer_is_an_error_that_passes(account: Account) -> None:

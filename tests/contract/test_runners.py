@@ -10,9 +10,9 @@ import pytest
 
 from longshore.aws.clock import SystemClock
 from longshore.aws.ecr import EcrRegistry
-from longshore.aws.ecs import EcsServices, TaskDefinitions
 from longshore.aws.inspector import Inspector
 from longshore.aws.ledger import LedgerIndex
+from longshore.aws.platforms import ecs_adapter
 from longshore.aws.runners import WorkloadRunners
 from longshore.errors import AccessDeniedError
 from longshore.images import Repository
@@ -38,7 +38,9 @@ class World:
         self.ecr, self.ecs = client("ecr"), client("ecs")
         self.ecr.create_repository(repositoryName="web")
         self.ecs.create_cluster(clusterName="shop")
-        self.services = EcsServices(self.ecs, lambda: client("resourcegroupstaggingapi"), TaskDefinitions(self.ecs))
+        self.services = ecs_adapter(
+            {"ecs": self.ecs, "resourcegroupstaggingapi": client("resourcegroupstaggingapi")}.__getitem__
+        )
         self.index = LedgerIndex(ledger_table())
         inspector = Inspector(client("inspector2"), timeline)
         registry = EcrRegistry(self.ecr)

@@ -237,7 +237,7 @@ def test_who_reads_before_another_writes_may_not_write(stores: Stores) -> None:
 
 
 def test_goods_are_replaced(stores: Stores) -> None:
-    goods = [Good({"app": ONE}, stores.clock.now(), "web:1"), Good({"app": TWO}, stores.clock.now())]
+    goods = [Good({"app": ONE}, stores.clock.now(), {"app": "1.4.2"}), Good({"app": TWO}, stores.clock.now())]
     stores.records.good(arn("web"), goods)
     assert stores.records.get(arn("web")).goods == tuple(goods)
     stores.records.good(arn("web"), goods[:1])

@@ -30,6 +30,7 @@ CONFIG = f"""
 profiles:
   quick: {{policy: digest, timeout: 10m, soak: 1m, cooldown: 0s}}
   written: {{policy: "semver:minor", write: digest, cooldown: 0s}}
+  stack: {{policy: "semver:minor", owned: stack-parameter, image_parameters: {{app: WebImage}}, soak: 0s, cooldown: 0s}}
   gated: {{policy: "digest:prod", write: digest, soak: 0s, cooldown: 0s, gates: {{scan: {{wait: 2h}}}}}}
 channels:
   ops: {{type: slack, channel: {CHANNEL}, secret: "{PARAMETER}slack"}}
@@ -44,6 +45,7 @@ PARAMETERS = {
     "RecoverMode": "auto",
     "FollowCloudTrail": "true",
     "PassableRoleArns": f"{ROLES}*",
+    "UpdatableStackArns": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/shop-web/*",
     "ChannelSecretArns": f"{PARAMETER}*,{SECRET}-??????",
     "ChannelTopicArns": TOPIC,
 }
@@ -130,19 +132,35 @@ class BusyAccount:
         """The detail-types on Longshore's bus so far."""
         return [event["detail-type"] for event in self.bundle.events]
 
+    def _daemons(self, cluster: str) -> list[dict[str, Any]]:
+        return list(self.ecs.list_daemons(clusterArn=cluster)["daemonSummariesList"])
+
+    def _rules(self) -> dict[str, dict[str, str]]:
+        events = self.bundle.client("events")
+        arns = [rule["Arn"] for rule in events.list_rules()["Rules"]]
+        tagged = {arn: events.list_tags_for_resource(ResourceARN=arn)["Tags"] for arn in arns}
+        return {arn: {tag["Key"]: tag["Value"] for tag in tags} for arn, tags in tagged.items()}
+
     def _place(self) -> Place:
         """What is tagged: services, container instances, task definitions; and the roles of these."""
         found: dict[str, dict[str, str]] = {}
+        roles: dict[str, dict[str, str]] = {}
         clusters = self.ecs.describe_clusters(clusters=self.ecs.list_clusters()["clusterArns"])["clusters"]
         for cluster in [c["clusterArn"] for c in clusters if c["status"] == "ACTIVE"]:
             for arn in self.ecs.list_services(cluster=cluster)["serviceArns"]:
                 found[arn] = _mapping(self.ecs.list_tags_for_resource(resourceArn=arn)["tags"])
+            managed = self.ecs.list_services(cluster=cluster, resourceManagementType="ECS")["serviceArns"]
+            for arn in (*managed, *(each["daemonArn"] for each in self._daemons(cluster))):
+                found[arn] = _mapping(self.ecs.list_tags_for_resource(resourceArn=arn)["tags"])
+            for arn in managed:
+                service = self.ecs.describe_express_gateway_service(serviceArn=arn)["service"]
+                settings = service["activeConfigurations"][0]
+                roles[arn] = {name: settings[name] for name in ROLE_MEMBERS if settings.get(name)}
             if arns := self.ecs.list_container_instances(cluster=cluster)["containerInstanceArns"]:
                 answer = self.ecs.describe_container_instances(
                     cluster=cluster, containerInstances=arns, include=["TAGS"]
                 )
                 found |= {each["containerInstanceArn"]: _mapping(each["tags"]) for each in answer["containerInstances"]}
-        roles = {}
         for arn in self.ecs.list_task_definitions()["taskDefinitionArns"]:
             answer = self.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
             found[arn] = _mapping(answer.get("tags", []))
@@ -151,6 +169,9 @@ class BusyAccount:
         for each in functions.list_functions()["Functions"]:
             arn = each["FunctionArn"].removesuffix(":$LATEST")
             found[arn] = functions.list_tags(Resource=arn)["Tags"]
+        for service in self.bundle.app_runner.services.values():
+            found[service.arn] = dict(service.tags)
+        found |= self._rules()
         eks = self.bundle.client("eks")
         for name in eks.list_clusters()["clusters"]:
             cluster = eks.describe_cluster(name=name)["cluster"]

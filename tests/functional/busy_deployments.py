@@ -9,9 +9,13 @@ from longshore_local import images
 from longshore_local.bundle import ACCOUNT, REGION, ROOT
 from longshore_local.bus import envelope
 from longshore_local.slack import Fault
-from tests.functional.busy_account import CHANNEL, CLUSTER, BusyAccount, breaker
+from tests.functional import people_stacks
+from tests.functional.busy_account import CHANNEL, CLUSTER, ROLES, BusyAccount, breaker
 from tests.functional.people_clusters import People
+from tests.functional.people_schedules import Scheduled
 from tests.functional.stage import Stage
+
+BLUE = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/blue/0123456789abcdef"
 
 
 def _refreshed(account: BusyAccount) -> None:
@@ -162,6 +166,142 @@ def _kubernetes(account: BusyAccount) -> None:
     assert people.running("pods") == wanted
 
 
+def _applications(account: BusyAccount) -> None:
+    """An App Runner service: its tag moves, and what cannot be rolled back is taken back by digest."""
+    account.image("shops", "prod", "shops 1")
+    repository = {
+        "ImageIdentifier": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shops:prod",
+        "ImageRepositoryType": "ECR",
+    }
+    made = account.bundle.client("apprunner").create_service(
+        ServiceName="shops",
+        SourceConfiguration={
+            "ImageRepository": repository,
+            "AuthenticationConfiguration": {"AccessRoleArn": f"{ROLES}shops"},
+            "AutoDeploymentsEnabled": False,
+        },
+        Tags=[{"Key": "longshore:policy", "Value": "profile:quick"}],
+    )
+    account.run(10)
+    wanted = account.image("shops", "prod", "shops 2")
+    account.run(20)
+    account.bundle.app_runner.fail(account.image("shops", "prod", "shops 3"), rolls_back=False)
+    account.run(40)
+    assert account.bundle.app_runner.of(made["Service"]["ServiceArn"]).running == wanted
+
+
+def _express(account: BusyAccount) -> None:
+    """An Express service whose policy writes digests: what people call one is kept on the service."""
+    account.image("shopfront", "1.0.0", "shopfront 1")
+    account.ecs.create_express_gateway_service(
+        serviceName="shopfront",
+        cluster=CLUSTER,
+        infrastructureRoleArn=f"arn:aws:iam::{ACCOUNT}:role/infrastructure",
+        executionRoleArn=f"{ROLES}execution",
+        taskRoleArn=f"{ROLES}shopfront",
+        primaryContainer={"image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shopfront:1.0.0"},
+        tags=[{"key": "longshore:policy", "value": "profile:written"}],
+    )
+    account.run(10)
+    wanted = account.image("shopfront", "1.1.0", "shopfront 2")
+    account.run(40)
+    assert account.running("shopfront") == wanted
+
+
+def _daemons(account: BusyAccount) -> None:
+    """A daemon: a push is followed, the answer to UpdateDaemon is lost, and a beginner dies."""
+    account.image("agent", "prod", "agent 1")
+    account.bundle.ecs.hosts.add(ACCOUNT, REGION, CLUSTER, capacity_provider_name="machines")
+    containers = [
+        {"name": "app", "image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/agent:prod", "memory": 64},
+    ]
+    definition = account.ecs.register_daemon_task_definition(
+        family="agent",
+        containerDefinitions=containers,
+        taskRoleArn=f"{ROLES}agent",
+        executionRoleArn=f"{ROLES}execution",
+        tags=[{"key": "team", "value": "shop"}],
+    )
+    account.ecs.create_daemon(
+        daemonName="agent",
+        clusterArn=CLUSTER,
+        daemonTaskDefinitionArn=definition["daemonTaskDefinitionArn"],
+        capacityProviderArns=[f"arn:aws:ecs:{REGION}:{ACCOUNT}:capacity-provider/machines"],
+        deploymentConfiguration={"bakeTimeInMinutes": 3},
+        tags=[{"key": "longshore:policy", "value": "profile:quick"}],
+    )
+    account.run(5)
+    faults = account.bundle.recorder.faults
+    faults.add("ecs", "UpdateDaemon", "ServerException", when="after")
+    account.image("agent", "prod", "agent 2")
+    account.run(40)
+    faults.add("events", "PutEvents", "InternalFailure", count=None, function="RedeployFunction")
+    account.image("agent", "prod", "agent 3")
+    account.run(20)
+    faults.clear()
+    account.run(60)
+
+
+def _shifted(account: BusyAccount) -> None:
+    """Services of CodeDeploy: followed, told to go on, never healthy, with an answer lost and a beginner dead."""
+    code_deploy, faults = account.bundle.client("codedeploy"), account.bundle.recorder.faults
+    code_deploy.create_application(applicationName="shift", computePlatform="ECS")
+    balancer = {"targetGroupArn": BLUE, "containerName": "app", "containerPort": 80}
+    account.image("shift", "prod", "shift 1")
+    account.service(
+        "shift", "prod", "profile:quick", deploymentController={"type": "CODE_DEPLOY"}, loadBalancers=[balancer]
+    )
+    code_deploy.create_deployment_group(
+        applicationName="shift",
+        deploymentGroupName="shift",
+        deploymentConfigName="CodeDeployDefault.ECSAllAtOnce",
+        serviceRoleArn=f"{ROLES}shift",
+        ecsServices=[{"clusterName": CLUSTER, "serviceName": "shift"}],
+        blueGreenDeploymentConfiguration={
+            "deploymentReadyOption": {"actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 60}
+        },
+    )
+    account.run(10)  # a search for groups is believed for five minutes
+    faults.add("events", "PutEvents", "InternalFailure", count=None, function="RedeployFunction")
+    account.image("shift", "prod", "shift 2")
+    account.run(20)
+    faults.clear()
+    account.run(60)
+    faults.add("codedeploy", "CreateDeployment", "ServiceException", when="after")
+    faults.add("codedeploy", "ListDeployments", "ServiceException", count=None, function="WatchFunction")
+    account.image("shift", "prod", "shift 3")
+    account.run(10)
+    faults.clear()
+    account.run(40)
+    wanted = account.image("shift", "prod", "shift 4")
+    account.run(20)
+    account.bundle.ecs.fail(account.image("shift", "prod", "shift 5"), "exit-1")
+    account.run(40)
+    tasks = account.ecs.list_tasks(cluster=CLUSTER, serviceName="shift")["taskArns"]
+    told = account.ecs.describe_tasks(cluster=CLUSTER, tasks=tasks)["tasks"]
+    assert {container["imageDigest"] for task in told for container in task["containers"]} == {wanted}
+
+
+def _owned(account: BusyAccount) -> None:
+    """A service that a stack declares is moved by the stack's parameter, then beside it, which the stack takes up."""
+    account.image("owned", "1.0.0", "owned 1")
+    uri = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/owned"
+    stacks = account.bundle.client("cloudformation")
+    people_stacks.create(stacks, f"{uri}:1.0.0", "profile:stack", Cluster=CLUSTER)
+    account.run(10)
+    wanted = account.image("owned", "1.1.0", "owned 2")
+    account.run(30)
+    assert account.running("web") == wanted
+    service = account.ecs.describe_services(cluster=CLUSTER, services=["web"])["services"][0]["serviceArn"]
+    account.ecs.tag_resource(resourceArn=service, tags=[{"key": "longshore:policy", "value": "semver:minor"}])
+    account.image("owned", "1.2.0", "owned 3")
+    account.run(30)
+    given = {"WebImage": f"{uri}:1.2.0", "Size": "256"}  # the stack takes up what was deployed beside it
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
+    stacks.update_stack(StackName=people_stacks.NAME, UsePreviousTemplate=True, Parameters=parameters)
+    account.run(30)
+
+
 def _told(account: BusyAccount) -> None:
     """What the steps before led to was told to everybody, each its own way."""
     texts = [message.text for message in account.bundle.slack.messages(CHANNEL)]
@@ -197,6 +337,45 @@ def _publish(account: BusyAccount, name: str) -> None:
     account.bundle.client("events").put_events(Entries=[entry])
 
 
+def _scheduled(account: BusyAccount) -> None:
+    """A rule and a schedule: both are found by a sweep, moved to another revision, and their first runs looked at."""
+    people = Scheduled(Stage(account.bundle, {}))
+    definition = _nightly(account, people, "nightly 1", "1.0.0")
+    target = people.target(definition)
+    tags = [{"Key": "longshore:policy", "Value": "profile:written"}]
+    people.events.put_rule(Name="nightly", ScheduleExpression="rate(10 minutes)", Tags=tags)
+    people.events.put_targets(Rule="nightly", Targets=[target])
+    people.scheduler.create_schedule_group(Name="jobs", Tags=tags)
+    people.scheduler.create_schedule(
+        Name="nightly",
+        GroupName="jobs",
+        ScheduleExpression="rate(10 minutes)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={key: value for key, value in target.items() if key != "Id"},
+    )
+    account.run(70)
+    account.image("nightly", "1.1.0", "nightly 2")
+    account.run(40)
+    for found in (people.rule_target(), people.scheduled_target()):
+        assert found["EcsParameters"]["TaskDefinitionArn"] != definition
+    declared = people.target(_nightly(account, people, "nightly 2", "1.1.0"))  # by its tag: only runs tell what it is
+    tags = [{"Key": "longshore:policy", "Value": "profile:quick"}]
+    people.events.put_rule(Name="weekly", ScheduleExpression="rate(7 days)", State="DISABLED", Tags=tags)
+    people.events.put_targets(Rule="weekly", Targets=[declared])
+    people.events.disable_rule(Name="nightly")
+    kept = people.scheduler.get_schedule(Name="nightly", GroupName="jobs")
+    stated = {key: kept[key] for key in ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+    people.scheduler.update_schedule(**stated, State="DISABLED")
+    account.run(5)
+
+
+def _nightly(account: BusyAccount, people: Scheduled, image: str, tag: str) -> str:
+    account.image("nightly", tag, image)
+    return people.definition(
+        f"nightly:{tag}", "nightly", taskRoleArn=f"{ROLES}nightly", executionRoleArn=f"{ROLES}execution"
+    )
+
+
 STEPS = (
     _refreshed,
     _revised,
@@ -208,6 +387,12 @@ STEPS = (
     _published,
     _functions,
     _kubernetes,
+    _owned,
+    _applications,
+    _express,
+    _daemons,
+    _scheduled,
+    _shifted,
     _told,
     _told_elsewhere,
     _told_late,

@@ -42,4 +42,16 @@ def _uncovered(account: BusyAccount) -> None:
     account.run(30)
 
 
-STEPS = (_gated, _attested, _uncovered)
+def _undeployed(account: BusyAccount) -> None:
+    """A service that CodeDeploy has not deployed to yet: its group is searched for, with others there."""
+    code_deploy = account.bundle.client("codedeploy")
+    if "berths" not in code_deploy.list_applications()["applications"]:
+        code_deploy.create_application(applicationName="berths", computePlatform="ECS")
+    account.image("berth", "prod", "berth 1")
+    account.service("berth", "prod", "pin", deploymentController={"type": "CODE_DEPLOY"})
+    found = account.image("berth", "prod", "berth 2")
+    account.bundle.scanner.found("berth", found, [CRITICAL])
+    account.run(60)
+
+
+STEPS = (_gated, _attested, _uncovered, _undeployed)

@@ -10,7 +10,9 @@ from click.testing import CliRunner
 
 from longshore_cli.main import main
 from longshore_local.bundle import CHANNELS, Bundle, Sources
+from longshore_local.demo.applications import Applications
 from longshore_local.demo.functions import Functions
+from longshore_local.demo.stacks import Stack
 from longshore_local.demo.stage import Stage
 from longshore_local.demo.story import Narrator
 from longshore_local.images import multi_platform, single
@@ -117,6 +119,33 @@ def test_plan_and_explain_tell_of_functions_too(stage: Stage) -> None:
     assert "  state    steady\n" in told.stdout
 
 
+def test_explain_tells_what_longshore_recorded_where_app_runner_cannot(stage: Stage) -> None:
+    image = stage.repository("shop/web")
+    first = single("1")
+    stage.stock("shop/web", "prod", first)
+    Applications(stage).create("shop", f"{image}:prod", "digest")
+    (arn,) = stage.bundle.app_runner.services
+    for name in (arn, "shop"):
+        document = answer("explain", name)
+        assert document["workload"] == arn
+        assert (document["platform"], document["running"]) == ("app-runner-service", {"application": first.digest})
+    stage.stock("shop/web", "prod", single("2"))
+    (decision,) = answer("plan", "shop/web:prod")["decisions"]
+    assert (decision["workload"], decision["reason"]) == (arn, "moved")
+
+
+def test_a_name_of_two_workloads_asks_for_the_arn(stage: Stage) -> None:
+    image = stage.repository("shop/web")
+    stage.stock("shop/web", "prod", single("1", platform="linux/amd64"))
+    Applications(stage).create("shop", f"{image}:prod", "digest")
+    Functions(stage).create("shop", f"{image}:prod", "digest", alias="live")
+    result = CliRunner().invoke(main, ["explain", "shop"])
+    (service,) = stage.bundle.app_runner.services
+    assert result.exit_code == 2
+    assert service in result.stderr
+    assert "arn:aws:lambda:eu-west-1:123456789012:function:shop" in result.stderr
+
+
 def test_plan_compares_what_the_services_platform_runs(stage: Stage) -> None:
     image = stage.repository("shop/web")
     stage.stock("shop/web", "prod", multi_platform("1", attestations=False))
@@ -217,3 +246,24 @@ def test_send_to_an_aws_that_is_not_the_bundle_replays(stage: Stage) -> None:
     assert json.loads(result.stdout)["source"] == "longshore.replay"
     assert "AllowReplay" in result.stderr
     assert (seen[-1]["source"], seen[-1]["detail"], seen[-1]["resources"]) == ("longshore.replay", {"a": 1}, ["r"])
+
+
+def test_plan_and_explain_tell_who_owns_a_workload_and_what_drifts(stage: Stage) -> None:
+    image = stage.repository("shop/web")
+    stage.stock("shop/web", "1.4.2", single("web 1.4.2"))
+    Stack(stage).create(f"{image}:1.4.2", "semver:minor")
+    try:
+        stage.push("CI", "shop/web", "1.5.0", single("web 1.5.0"))
+        stage.until(stage.announced("Deployment Succeeded"), "1.5.0 is deployed")
+        explained = answer("explain", ARN)
+        assert (explained["owner"]["kind"], explained["owner"]["stack"]) == ("cloudformation", "shop-web")
+        (drift,) = explained["drift"]
+        assert (drift["was"], drift["now"]) == (f"{image}:1.4.2", f"{image}:1.5.0")
+        assert explained["published"] == {"/longshore/shop/web/image": f"{image}:1.5.0"}
+        told = CliRunner().invoke(main, ["explain", ARN]).output
+        assert "cloudformation shop-web" in told
+        assert f"declared {image}:1.4.2, deployed {image}:1.5.0" in told
+        (decision,) = answer("plan", "shop/web:1.6.0")["decisions"]
+        assert (decision["detail"]["owner"], decision["detail"]["stack"]) == ("cloudformation", "shop-web")
+    finally:
+        stage.client("cloudformation").delete_stack(StackName="shop-web")

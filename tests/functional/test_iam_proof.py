@@ -10,11 +10,13 @@ import pytest
 from botocore.validate import ParamValidator
 
 import build_layer
+from longshore_local.bundle import ACCOUNT, REGION
 from tests.functional import busy_account, busy_deployments, busy_scans, busy_tasks
 from tests.functional.busy_account import PARAMETERS, BusyAccount
 from tests.template.iam import Request, Role, Statement, denied, function_roles, roles, unused
 from tests.template.rendered import Rendered
 from tests.template.requests import requests
+from tests.template.test_spoke_template import ITS_OWN, SPOKE
 
 BY_THE_SERVICE = {
     "logs:CreateLogStream": "the Lambda runtime writes the log",
@@ -80,6 +82,37 @@ def _ours(role: Role) -> Role:
     """The role without what only AWS itself calls in its name."""
     ours = [s for s in role.statements if not set(s.actions) <= set(BY_THE_SERVICE)]
     return Role(role.name, tuple(ours))
+
+
+@pytest.fixture(scope="module")
+def in_a_spoke(asked: dict[str, list[Request]], rendered: Rendered) -> list[Request]:
+    """What the functions that act in spokes asked for of workloads, as if the hub's own place were a spoke."""
+    acting = [(roles(rendered)[name], asked[name]) for name in ("RedeployRole", "WatchRole", "ScanRole")]
+    home = [(Role(r.name, tuple(s for s in r.statements if s.sid in ITS_OWN)), requests) for r, requests in acting]
+    return [request for own, requests in home for request in requests if not own.allows(request)]
+
+
+@pytest.fixture(scope="module")
+def spoke_role(rendered: Rendered) -> Role:
+    """The role of a spoke's stack, in the hub's own place."""
+    hub = ",".join(rendered.arn(name) for name in ("RedeployRole", "WatchRole", "ScanRole"))
+    names = {"HubBusArn": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/longshore", "HubRoleArns": hub}
+    given = {name: PARAMETERS[name] for name in ("PassableRoleArns", "UpdatableStackArns")}
+    return roles(Rendered({**names, **given}, stack="longshore-spoke", template=SPOKE))["SpokeRole"]
+
+
+def test_a_spokes_role_grants_every_call(spoke_role: Role, in_a_spoke: list[Request]) -> None:
+    assert len(in_a_spoke) > 100
+    assert not denied(spoke_role, in_a_spoke)
+
+
+def test_every_grant_of_a_spokes_role_is_called(spoke_role: Role, in_a_spoke: list[Request]) -> None:
+    """But for one, which only a hub with spokes calls: test_accounts.py."""
+    idle = [each for each in unused(spoke_role, in_a_spoke) if "ecr:DescribeImageReplicationStatus" not in each]
+    assert not idle, "\n".join(idle)
+    for statement, action in spoke_role.grants():
+        if action != "ecr:DescribeImageReplicationStatus":
+            assert denied(_without(spoke_role, statement, action), in_a_spoke), f"nobody would miss {action} in a spoke"
 
 
 def test_a_role_without_one_of_its_actions_is_noticed(rendered: Rendered, asked: dict[str, list[Request]]) -> None:

@@ -240,6 +240,23 @@ def test_the_commands_answer_for_images_on_ecr_public(stage: Stage, monkeypatch:
     assert (result.exit_code, "cannot connect" in result.output) == (1, True)
 
 
+def test_an_app_runner_service_on_ecr_public_follows_its_mirror(stage: Stage) -> None:
+    """App Runner itself never follows ECR Public (aws 0.12)."""
+    stage.place("1", single("one"))
+    stage.run(70)
+    image = {"ImageIdentifier": f"{PUBLIC}:1", "ImageRepositoryType": "ECR_PUBLIC"}
+    made = stage.bundle.client("apprunner").create_service(
+        ServiceName="shop",
+        SourceConfiguration={"ImageRepository": image},
+        Tags=[{"Key": "longshore:policy", "Value": "profile:quick"}],
+    )
+    stage.run(10)
+    second = stage.place("1", single("two"))
+    stage.run(80)
+    assert stage.bundle.app_runner.of(made["Service"]["ServiceArn"]).running == second
+    assert stage.errors() == []
+
+
 def test_a_new_version_on_ecr_public_is_followed_by_its_policy(stage: Stage) -> None:
     stage.place("1.4.2", single("1.4.2"))
     stage.run(70)

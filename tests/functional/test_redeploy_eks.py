@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from longshore_local.kubernetes.kinds import STATEFUL_SET
 from tests.functional.people_clusters import People
 from tests.functional.stage import Stage, uri
 
@@ -100,6 +101,29 @@ def test_what_argo_cd_owns_is_told_once_and_not_touched(stage: Stage, people: Pe
     assert (people.writes(), stage.told()) == ([], ["Deployment Held"])
     assert stage.events()[0]["reason"] == "gitops-owned"
     clean(stage)
+
+
+def test_a_stateful_set_in_parts_is_told_once_and_not_touched(stage: Stage, people: People) -> None:
+    people.apply(kind="statefulset")
+    parts = {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}}
+    people.cluster.edit(STATEFUL_SET, "default", "web", lambda f: {**f, "spec": {**f["spec"], **parts}}, "kubectl")
+    stage.push("prod", "two")
+    stage.run(minutes=200)
+    assert (people.writes(), stage.told()) == ([], ["Deployment Held"])
+    assert "partition" in stage.events()[0]["why"]
+    clean(stage)
+
+
+def test_one_workload_that_cannot_be_read_holds_up_no_other(stage: Stage, people: People) -> None:
+    """They share a page of the sweep, by which they are found."""
+    people.apply()
+    broken = "/apis/apps/v1/namespaces/default/deployments/web"
+    people.cluster.server.fault = lambda method, path: (500, {}) if path.startswith(broken) else None
+    people.apply("zebra")
+    second = stage.push("prod", "two")
+    stage.run(minutes=20)
+    assert people.running("zebra") == second
+    assert stage.told() == ROLLING
 
 
 def test_who_did_not_opt_in_is_left_alone(stage: Stage, people: People) -> None:

@@ -198,7 +198,9 @@ def test_a_sweep_that_finds_nothing_tells_nothing_and_costs_little(stage: Stage)
     assert stage.reasons().count("swept") == 1
     assert (calls.count("ecr", "DescribeImages"), calls.count("ecr", "BatchGetImage")) == (2, 0)
     assert (calls.count("ecs", "DescribeServices"), calls.count("ecs", "DescribeServiceRevisions")) == (2, 2)
-    assert calls.count("resourcegroupstaggingapi") == 3  # once for each kind of platform
+    asked = [call.params["ResourceTypeFilters"] for call in calls.calls if call.service == "resourcegroupstaggingapi"]
+    kinds = ["apprunner:service", "ecs:service", "eks:cluster", "events:rule", "lambda:function"]
+    assert sorted(asked) == [[kind] for kind in (*kinds, "scheduler:schedule-group")]  # each once
     assert calls.count("ecs", "DescribeTaskDefinition") <= 13
     stage.untouched()
 

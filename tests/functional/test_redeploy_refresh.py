@@ -164,6 +164,7 @@ def test_a_service_of_an_external_controller_is_held_and_not_touched(stage: Stag
     stage.run(minutes=3)
     stage.forget()
     held(stage, "controller-external")
+    assert "controller ECS" in stage.events()[0]["why"]  # what would help
 
 
 def test_another_tag_of_the_repository_is_nobodys_business(stage: Stage) -> None:

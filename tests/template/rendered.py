@@ -39,8 +39,8 @@ class UnresolvedError(AssertionError):
 
 
 @cache
-def _transformed() -> Mapping[str, Any]:
-    return transform(TEMPLATE, "eu-west-1")
+def _transformed(template: Path) -> Mapping[str, Any]:
+    return transform(template, "eu-west-1")
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ class Rendered:
     region: str = "eu-west-1"
     partition: str = "aws"
     unique: str = "3f8d9a40-c84e-11f1-a0b1-0a1b2c3d4e5f"  # as in events/cloudformation/
+    template: Path = TEMPLATE
 
     @property
     def document(self) -> Mapping[str, Any]:
         """The transformed template, nothing resolved."""
-        return _transformed()
+        return _transformed(self.template)
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -111,7 +112,13 @@ class Rendered:
             case "Fn::If":
                 return self.value(argument[1 if self.holds(argument[0]) else 2])
             case "Fn::Join":
+                assert isinstance(argument[0], str), "CloudFormation takes no function for a delimiter"
                 return argument[0].join(map(str, self.value(argument[1])))
+            case "Fn::Split":
+                assert isinstance(argument[0], str), "CloudFormation takes no function for a delimiter"
+                return str(self.value(argument[1])).split(argument[0])
+            case "Fn::Select":
+                return self.value(argument[1])[int(argument[0])]
             case _:
                 raise UnresolvedError(f"the intrinsic {function} is not known here")
 
@@ -165,7 +172,8 @@ class Rendered:
 
     def _name(self, name: str) -> str:
         properties = self.document["Resources"][name].get("Properties", {})
-        named = self.value(properties["Name"]) if "Name" in properties else f"{self.stack}-{name}"
+        given = properties.get("Name") or properties.get("RoleName") or f"{self.stack}-{name}"
+        named = self.value(given)
         return self.names.get(name, str(named))
 
     def _condition(self, node: Any) -> bool:

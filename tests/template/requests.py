@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.template.express_daemon_requests import EXPRESS_AND_DAEMONS
 from tests.template.iam import Request
+from tests.template.scheduled_requests import SCHEDULED
 from tests.template.task_requests import CALLS
 
 if TYPE_CHECKING:
@@ -91,6 +93,20 @@ def _parameter(params: Mapping[str, Any], place: Place) -> Requests:
     name = params["Name"]
     arn = name if name.startswith("arn:") else place.arn("ssm", f"parameter/{name.removeprefix('/')}")
     yield Request("ssm:GetParameter", arn)
+
+
+def _published(params: Mapping[str, Any], place: Place) -> Requests:
+    yield Request("ssm:PutParameter", place.arn("ssm", f"parameter/{params['Name'].removeprefix('/')}"))
+
+
+def _stack(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    """A stack that is named; a role that it has already is not passed again (CloudFormation user guide, service role)."""
+
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        assert "RoleARN" not in params, "say here that the role is passed"
+        yield Request(f"cloudformation:{action}", place.arn("cloudformation", f"stack/{params['StackName']}/0c0f"))
+
+    return of
 
 
 def _schedule(params: Mapping[str, Any], place: Place) -> Requests:
@@ -209,8 +225,58 @@ def _function_tagged(params: Mapping[str, Any], place: Place) -> Requests:
     yield Request("lambda:TagResource", params["Resource"], {**place.tagged(params["Resource"]), "aws:TagKeys": key})
 
 
+def _application(action: str, name: str = "ServiceArn") -> Callable[[Mapping[str, Any], Place], Requests]:
+    """Of an App Runner service; who updates its source passes the role that pulls the image."""
+
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        arn = params[name]
+        tag = next(iter(params.get("Tags", [])), None)  # the evaluator compares one value
+        keys = {"aws:TagKeys": str(tag["Key"])} if tag else {}
+        yield Request(f"apprunner:{action}", arn, {**place.tagged(arn), **keys})
+        role = params.get("SourceConfiguration", {}).get("AuthenticationConfiguration", {}).get("AccessRoleArn")
+        if role:
+            yield _passed(role, "build.apprunner.amazonaws.com")
+
+    return of
+
+
+def _code_deploy(action: str, kind: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    """Applications and deployment groups, both by the application's name."""
+
+    def of(params: Mapping[str, Any], place: Place) -> Requests:
+        group = f"/{params['deploymentGroupName']}" if kind == "deploymentgroup" else ""
+        yield Request(f"codedeploy:{action}", place.arn("codedeploy", f"{kind}:{params['applicationName']}{group}"))
+
+    return of
+
+
+def _groups(params: Mapping[str, Any], place: Place) -> Requests:
+    for name in params["deploymentGroupNames"]:
+        arn = place.arn("codedeploy", f"deploymentgroup:{params['applicationName']}/{name}")
+        yield Request("codedeploy:BatchGetDeploymentGroups", arn)
+
+
+def _of_some_group(action: str) -> Callable[[Mapping[str, Any], Place], Requests]:
+    """Of a deployment, whose id does not tell its group."""
+
+    def of(_params: Mapping[str, Any], place: Place) -> Requests:
+        yield Request(f"codedeploy:{action}", place.arn("codedeploy", "deploymentgroup:any/any"))
+
+    return of
+
+
+def _deployment_created(params: Mapping[str, Any], place: Place) -> Requests:
+    """CodeDeploy asks for the revision and the configuration besides (its user guide, permissions reference)."""
+    yield from _code_deploy("CreateDeployment", "deploymentgroup")(params, place)
+    yield from _code_deploy("RegisterApplicationRevision", "application")(params, place)
+    yield from _code_deploy("GetApplicationRevision", "application")(params, place)
+    yield Request("codedeploy:GetDeploymentConfig", place.arn("codedeploy", "deploymentconfig:any"))
+
+
 _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]] = {
     **CALLS,
+    **EXPRESS_AND_DAEMONS,
+    **SCHEDULED,
     ("dynamodb", "GetItem"): _item("GetItem"),
     ("dynamodb", "PutItem"): _item("PutItem"),
     ("dynamodb", "UpdateItem"): _item("UpdateItem"),
@@ -222,6 +288,9 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("sns", "GetTopicAttributes"): _topic("GetTopicAttributes"),
     ("secretsmanager", "GetSecretValue"): _secret,
     ("ssm", "GetParameter"): _parameter,
+    ("ssm", "PutParameter"): _published,
+    ("cloudformation", "DescribeStacks"): _stack("DescribeStacks"),
+    ("cloudformation", "UpdateStack"): _stack("UpdateStack"),
     ("scheduler", "CreateSchedule"): _schedule,
     ("events", "PutEvents"): _entries,
     ("ecr", "BatchGetImage"): _repository("BatchGetImage"),
@@ -267,4 +336,20 @@ _CALLS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Requests]]
     ("lambda", "UpdateFunctionCode"): _function("UpdateFunctionCode"),
     ("lambda", "UpdateAlias"): _function("UpdateAlias"),
     ("lambda", "TagResource"): _function_tagged,
+    ("codedeploy", "ListApplications"): _anything("codedeploy:ListApplications"),
+    ("codedeploy", "ListDeploymentGroups"): _code_deploy("ListDeploymentGroups", "application"),
+    ("codedeploy", "GetApplicationRevision"): _code_deploy("GetApplicationRevision", "application"),
+    ("codedeploy", "BatchGetDeploymentGroups"): _groups,
+    ("codedeploy", "ListDeployments"): _code_deploy("ListDeployments", "deploymentgroup"),
+    ("codedeploy", "GetDeployment"): _of_some_group("GetDeployment"),
+    ("codedeploy", "BatchGetDeployments"): _of_some_group("BatchGetDeployments"),
+    ("codedeploy", "CreateDeployment"): _deployment_created,
+    ("codedeploy", "StopDeployment"): _anything("codedeploy:StopDeployment"),
+    ("codedeploy", "ContinueDeployment"): _anything("codedeploy:ContinueDeployment"),
+    ("apprunner", "DescribeService"): _application("DescribeService"),
+    ("apprunner", "ListOperations"): _application("ListOperations"),
+    ("apprunner", "StartDeployment"): _application("StartDeployment"),
+    ("apprunner", "UpdateService"): _application("UpdateService"),
+    ("apprunner", "ListTagsForResource"): _application("ListTagsForResource", "ResourceArn"),
+    ("apprunner", "TagResource"): _application("TagResource", "ResourceArn"),
 }

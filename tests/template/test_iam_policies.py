@@ -15,6 +15,7 @@ from tests.template.rendered import Rendered
 ACCOUNT = "123456789012"
 SERVICE = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/shop/web"
 FUNCTION = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:resize"
+APPLICATION = f"arn:aws:apprunner:eu-west-1:{ACCOUNT}:service/shop/8fe1e10304f84fd2b0df550fe98a71fa"
 DEPLOYMENT = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service-deployment/shop/web/abc"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/workloads/web"
 SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:longshore/slack-??????"
@@ -130,6 +131,8 @@ def test_roles_trust_one_service_and_carry_path_and_boundary() -> None:
         ("ecs:UpdateService", SERVICE),
         ("lambda:UpdateFunctionCode", FUNCTION),
         ("lambda:UpdateAlias", FUNCTION),
+        ("apprunner:StartDeployment", APPLICATION),
+        ("apprunner:UpdateService", APPLICATION),
         ("ecs:StopServiceDeployment", SERVICE),
         ("ecs:StopServiceDeployment", DEPLOYMENT),
     ],
@@ -207,9 +210,17 @@ def _passed(role: str, service: str) -> Request:
     return Request("iam:PassRole", role, {"iam:PassedToService": service})
 
 
-@pytest.mark.parametrize("name", ["RedeployRole", "RecoverRole"])
-def test_workload_roles_are_passed_only_as_the_parameter_says_and_only_to_tasks(name: str) -> None:
-    tasks, schedules = "ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"
+@pytest.mark.parametrize(
+    ("name", "carriers"),
+    [
+        ("RedeployRole", {"ecs-tasks", "build.apprunner", "events", "scheduler"}),
+        ("RecoverRole", {"ecs-tasks"}),
+    ],
+)
+def test_workload_roles_are_passed_only_as_the_parameter_says_and_only_to_what_runs_them(
+    name: str, carriers: set[str]
+) -> None:
+    tasks, others = "ecs-tasks.amazonaws.com", ("build.apprunner", "events", "scheduler", "lambda", "ec2", "codedeploy")
     other = f"arn:aws:iam::{ACCOUNT}:role/administrator"
     without = roles(Rendered())[name]
     granted = roles(Rendered({"PassableRoleArns": f"{ROLE}, arn:aws:iam::{ACCOUNT}:role/tasks/*"}))[name]
@@ -217,7 +228,8 @@ def test_workload_roles_are_passed_only_as_the_parameter_says_and_only_to_tasks(
     assert granted.allows(_passed(ROLE, tasks))
     assert granted.allows(_passed(f"arn:aws:iam::{ACCOUNT}:role/tasks/api", tasks))
     assert not granted.allows(_passed(other, tasks))
-    assert not granted.allows(_passed(ROLE, schedules))
+    for service in others:
+        assert granted.allows(_passed(ROLE, f"{service}.amazonaws.com")) is (service in carriers)
     assert not granted.allows(Request("iam:PassRole", ROLE))
 
 

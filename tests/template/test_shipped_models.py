@@ -16,8 +16,15 @@ from tests.template.rendered import ROOT
 
 ADAPTERS = ROOT / "layers/longshore/longshore/aws"
 OF_ADAPTER = {
+    "app_runner": ("apprunner",),
+    "ecs_daemon_definitions": ("ecs",),
+    "ecs_daemons": ("ecs",),
+    "ecs_express": ("ecs",),
     "ecs": ("ecs",),
     "eks_access": ("eks",),
+    "scheduled_rules": ("events",),
+    "scheduled_tasks": ("ecs", "events", "scheduler"),
+    "schedules": ("scheduler",),
     "lambda_functions": ("lambda",),
     "tagging": ("resourcegroupstaggingapi",),
     "ecr": ("ecr",),
@@ -34,6 +41,15 @@ OF_ADAPTER = {
     "topic": ("sns",),
     "undeliverable": ("sqs", "sns"),
     "tasks": ("ecs",),
+    "ecs_definitions": ("ecs",),
+    "ecs_rolling": ("ecs",),
+    "ecs_code_deploy": ("ecs", "codedeploy"),
+    "task_set_images": ("ecs",),
+    "code_deploy_groups": ("codedeploy",),
+    "stacks": ("cloudformation",),
+    "parameters": ("ssm",),
+    "replicas": ("ecr",),
+    "spokes": ("sts",),
     "launchers": ("scheduler", "events"),
     "network": ("ec2",),
     "log_events": ("logs",),
@@ -44,6 +60,7 @@ OF_ADAPTER = {
 }
 WITHOUT_SHAPES = {
     "__init__",
+    "app_specs",
     "blobs",
     "clock",
     "eks",
@@ -61,6 +78,7 @@ WITHOUT_SHAPES = {
     "platforms",
     "public_images",
     "recovery",
+    "remembered",
     "runners",
     "scans",
     "session",
@@ -72,8 +90,9 @@ WITHOUT_SHAPES = {
 """Modules beside the adapters that name no member of an AWS shape: they go through one of them, or through none."""
 OF_BOTOCORE = {"PaginationConfig", "PageSize", "MaxItems", "Error", "Code"}
 """Arguments of botocore's paginators and members of its ClientError, which no model has."""
-OF_DOCUMENTATION = {"SubscriptionsConfirmed", "InvalidParameterValue"}
-"""A key of a map and a code of an error, which only the documentation names (SNS: GetTopicAttributes, Publish)."""
+OF_DOCUMENTATION = {"SubscriptionsConfirmed", "InvalidParameterValue", "UnknownOperationException", "ValidationError"}
+"""A key of a map and codes of errors, which only the documentation names (SNS: GetTopicAttributes, Publish; common errors
+of ECS and of CloudFormation)."""
 
 _MEMBER = re.compile(r"[a-zA-Z]+[a-z][A-Z][A-Za-z]*|[A-Z][a-z]{2,}[A-Za-z]*")
 """Literals that can only be members of AWS shapes: two words in one."""

@@ -81,23 +81,27 @@ def test_every_queue_is_worked_off_or_alarms(stack: Rendered) -> None:
 
 
 def test_alarms_speak_at_the_first_message(stack: Rendered) -> None:
-    """Of a queue that is a message in it, of a metric of our own each count."""
+    """Of a queue that is a message in it, of a metric of our own each count; what an hourly sweep counts is apart."""
+    hourly = {"SpokeUnreachedAlarm": (3600, 1), "PlatformUnreachedAlarm": (3600, 3)}
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         what = (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"])
         own = alarm["Namespace"] == "Longshore"
         expected = ("Longshore", name.removesuffix("Alarm"), "Sum")
         assert what == (expected if own else ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum")), name
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold"), name
-        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (60, 1, "notBreaching"), name
+        assert (alarm["Period"], alarm["EvaluationPeriods"]) == hourly.get(name, (60, 1)), name
+        assert alarm["TreatMissingData"] == "notBreaching", name
         assert alarm["AlarmActions"] == [stack.arn("Alarms")], name
 
 
 def test_alarms_on_our_own_metrics_look_where_the_function_counts(stack: Rendered) -> None:
     """Powertools gives each metric the namespace and the service as its dimension (POWERTOOLS_SERVICE_NAME)."""
     own = {n: a for n, a in stack.of_type("AWS::CloudWatch::Alarm").items() if a["Namespace"] == "Longshore"}
-    assert set(own) == {"ChannelFailedAlarm", "FallbackUnheardAlarm"}
-    for alarm in own.values():
-        assert alarm["Dimensions"] == [{"Name": "service", "Value": "notify"}]
+    sweeps = {"PlatformUnreachedAlarm"} if stack.holds("RedeployEnabled") else set()
+    assert set(own) == {"ChannelFailedAlarm", "FallbackUnheardAlarm"} | sweeps
+    for name, alarm in own.items():
+        counts = "redeploy" if name == "PlatformUnreachedAlarm" else "notify"
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": counts}]
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         variables = function["Environment"]["Variables"]
         assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "Longshore", name
@@ -292,12 +296,14 @@ def test_the_parameters_of_the_design_exist_with_its_defaults() -> None:
     others = {name: p.get("Default") for name, p in parameters.items() if not name.endswith("Mode")}
     assert others == {
         "PassableRoleArns": "",
+        "UpdatableStackArns": "",
         "ChannelSecretArns": "",
         "ChannelTopicArns": "",
         "MirrorSecretArns": "",
         "MirrorRepositories": "*",
         "PermissionsBoundary": "",
         "RolePath": "/",
+        "Spokes": "",
         "AlertEmail": "",
         "LogRetentionDays": 30,
         "KmsKeyArn": "",

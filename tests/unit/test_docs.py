@@ -38,6 +38,7 @@ from longshore.notify.failing import reason_of
 from longshore.notify.routes import FALLBACK, Destination, read_routing
 from longshore.notify.telling import UNHEARD
 from longshore.notify.threads import Call, State, Thread, Waiting
+from longshore.owners import Drift
 from longshore.ports import Good, Head
 from longshore.recover.breaker import Breaker
 from longshore.recover.hosts import Drains, Watch
@@ -190,6 +191,8 @@ def written() -> list[dict[str, Any]]:
     records.quarantine(ARN, [B], "failed", NOW)
     records.hold(ARN, Hold("why", "who", NOW, NOW))
     records.tell(ARN, "what")
+    records.drift(ARN, [Drift("web", "Image", "web:1", "web:2", "cloudformation", "shop", NOW, "web:2")])
+    records.published(ARN, {"/longshore/shop/web/image": "web:2"})
     records.remember(ARN, REPOSITORY, "prod", NOW)
     LedgerSwitches(table, "123456789012", "eu-west-1").count("all", NOW, 1)
     _write_notices(table)

@@ -42,6 +42,9 @@ READ = {
     "Gate Opened",
     "Gate Closed",
     "Image Mirrored",
+    "AppRunner Service Operation Status Change",
+    "CodeDeploy Deployment State-change Notification",
+    "ECS Daemon Deployment State Change",
 }
 
 
@@ -468,3 +471,23 @@ def test_any_damage_to_a_sample_is_an_event_or_a_bad_event(data: st.DataObject) 
     else:
         inside[key] = data.draw(JSON)
     survives(body)
+
+
+@pytest.mark.parametrize("name", ["DeploymentFailed", "UpdateServiceCompletedSuccessfully"])
+def test_an_operation_of_app_runner_names_its_service(load_event: LoadEvent, name: str) -> None:
+    body = load_event("apprunner/operation-deployment-failed")
+    body["detail"]["operationStatus"] = name
+    body["account"] = "999999999999"  # in AWS's own sample it is not the account of the ARN
+    assert Event.parse(body).fact == DeploymentChanged(body["resources"][0], name)
+
+
+def test_an_operation_of_something_else_is_refused(load_event: LoadEvent) -> None:
+    body = load_event("apprunner/operation-deployment-failed")
+    body["resources"] = ["arn:aws:ecs:eu-west-1:123456789012:service/shop/web"]
+    with pytest.raises(BadEventError, match="app-runner-service"):
+        Event.parse(body)
+
+
+def test_a_tag_of_an_app_runner_service_changed(load_event: LoadEvent) -> None:
+    body = load_event("tag/tag-change-on-app-runner-service")
+    assert Event.parse(body).fact == WorkloadTagged(body["resources"][0])

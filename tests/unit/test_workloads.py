@@ -7,6 +7,7 @@ import pytest
 from longshore.workloads import PlatformKind, WorkloadId
 
 HERE = "eu-west-1:123456789012"
+APPLICATION = f"arn:aws:apprunner:{HERE}:service/shop/8fe1e10304f84fd2b0df550fe98a71fa"
 DEPLOYMENT = f"arn:aws:eks:{HERE}:cluster/shop/payments/deployment/web.v2"
 
 
@@ -15,7 +16,30 @@ DEPLOYMENT = f"arn:aws:eks:{HERE}:cluster/shop/payments/deployment/web.v2"
     [
         (f"arn:aws:ecs:{HERE}:service/shop/web", PlatformKind.ECS_SERVICE, "shop", "web", "web"),
         (f"arn:aws:lambda:{HERE}:function:resize", PlatformKind.LAMBDA_FUNCTION, "", "resize", "resize"),
+        (APPLICATION, PlatformKind.APP_RUNNER_SERVICE, "", "shop", "shop"),
         (DEPLOYMENT, PlatformKind.EKS_WORKLOAD, "shop", "web.v2", "payments/deployment/web.v2"),
+        (f"arn:aws:events:{HERE}:rule/nightly", PlatformKind.EVENTBRIDGE_RULE, "", "nightly", "nightly"),
+        (
+            f"arn:aws:events:{HERE}:rule/aws.partner/shop.example/orders/nightly",
+            PlatformKind.EVENTBRIDGE_RULE,
+            "",
+            "nightly",
+            "aws.partner/shop.example/orders/nightly",
+        ),
+        (
+            f"arn:aws:scheduler:{HERE}:schedule/jobs/nightly",
+            PlatformKind.EVENTBRIDGE_SCHEDULE,
+            "",
+            "nightly",
+            "jobs/nightly",
+        ),
+        (
+            f"{DEPLOYMENT}{'x' * 80}",
+            PlatformKind.EKS_WORKLOAD,
+            "shop",
+            f"web.v2{'x' * 80}",
+            f"payments/deployment/web.v2{'x' * 80}",
+        ),
     ],
 )
 def test_who_a_workload_is(arn: str, platform: PlatformKind, cluster: str, name: str, label: str) -> None:
@@ -41,6 +65,9 @@ def test_what_kubernetes_alone_tells() -> None:
         f"arn:aws:lambda:{HERE}:function:resize:7",
         f"arn:aws:lambda:{HERE}:function:resize:$LATEST",
         f"arn:aws:lambda:{HERE}:layer:resize",
+        f"arn:aws:apprunner:{HERE}:service/shop",
+        f"{APPLICATION}0",
+        f"arn:aws:apprunner:{HERE}:connection/shop/8fe1e10304f84fd2b0df550fe98a71fa",
         f"arn:aws:eks:{HERE}:cluster/shop",
         f"arn:aws:eks:{HERE}:cluster/shop/payments/pod/web",
         f"arn:aws:eks:{HERE}:cluster/shop/Payments/deployment/web",

@@ -86,9 +86,22 @@ class Reason(Code):
     UNKNOWN_PUSHED = "unknown-pushed", Verdict.HOLD, "the digest of the pushed tag is not known"
     UNSUPPORTED_PLATFORM = "unsupported-platform", Verdict.HOLD, "Longshore does not deploy to this platform"
     ALIAS_MISSING = "alias-missing", Verdict.HOLD, "`longshore:alias` names an alias that the function lacks"
-    CONTROLLER_CODE_DEPLOY = "controller-code-deploy", Verdict.HOLD, "CodeDeploy rolls this service out"
+    REVISION_NOT_PINNED = "revision-not-pinned", Verdict.HOLD, "each run takes the newest revision of the family itself"
+    CONTROLLER_CODE_DEPLOY = (
+        "controller-code-deploy",
+        Verdict.HOLD,
+        "CodeDeploy rolls this service out, and Longshore cannot have it do so",
+    )
     CONTROLLER_EXTERNAL = "controller-external", Verdict.HOLD, "an external controller rolls this service out"
+    DEPLOYS_ITSELF = "deploys-itself", Verdict.HOLD, "App Runner follows the image by its own automatic deployments"
+    SERVICE_PAUSED = "service-paused", Verdict.HOLD, "the service is paused, and deploys nothing until it is resumed"
     GITOPS_OWNED = "gitops-owned", Verdict.HOLD, "Argo CD or Flux owns the workload and would undo the change"
+    OWNED = "owned", Verdict.HOLD, "the profile leaves the workload to whoever declares it"
+    STACK_NOT_UPDATABLE = (
+        "stack-not-updatable",
+        Verdict.HOLD,
+        "the profile asks for the stack's parameter, and it cannot be set",
+    )
     CLUSTER_ENDPOINT_PRIVATE = "cluster-endpoint-private", Verdict.HOLD, "the cluster's endpoint cannot be reached"
     PASS_ROLE_NOT_GRANTED = "pass-role-not-granted", Verdict.HOLD, "`PassableRoleArns` lacks a role of the new revision"
     PAUSED = "paused", Verdict.HOLD, "Longshore is paused"
@@ -101,14 +114,17 @@ class Reason(Code):
     GATE_NO_RESULT = "gate-no-result", Verdict.HOLD, "a gate cannot judge this image, which never counts as a pass"
     APPROVAL_REJECTED = "approval-rejected", Verdict.HOLD, "an approver said no to this image"
     APPROVAL_EXPIRED = "approval-expired", Verdict.HOLD, "nobody approved this image in time"
+    REPLICATION_FAILED = "replication-failed", Verdict.HOLD, "ECR could not replicate the image to another registry"
     OBSERVE_ONLY = "observe-only", Verdict.HOLD, "redeploy is set to `observe`"
 
     SETTLING = "settling", Verdict.WAIT, "the tag has just moved and may move again"
     INCOMPLETE_INDEX = "incomplete-index", Verdict.WAIT, "some images of the index are not there yet"
+    REPLICATING = "replicating", Verdict.WAIT, "ECR has not replicated the image to the workload's registry yet"
     REGISTRY_UNREACHABLE = "registry-unreachable", Verdict.WAIT, "the image's registry could not be asked"
     GATE_PENDING = "gate-pending", Verdict.WAIT, "a gate has not judged this image yet"
     APPROVAL_PENDING = "approval-pending", Verdict.WAIT, "nobody has approved this image yet"
     DEPLOYMENT_IN_PROGRESS = "deployment-in-progress", Verdict.WAIT, "another deployment of the workload is under way"
+    STACK_BUSY = "stack-busy", Verdict.WAIT, "the owner's stack is being changed"
     WINDOW_CLOSED = "window-closed", Verdict.WAIT, "outside the deployment window"
     COOLDOWN = "cooldown", Verdict.WAIT, "too soon after the last deployment"
     RATE_CAPPED = "rate-capped", Verdict.WAIT, "as many deployments as are allowed at once are under way"

@@ -6,9 +6,12 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.errors import BadEventError
+
+if TYPE_CHECKING:
+    from longshore.places import Place
 
 SOURCE = "longshore"
 DEFERRAL = "longshore-deferral"
@@ -67,25 +70,33 @@ class Envelope:
         """The id that everything which follows carries: that of the first event."""
         return self.id
 
-    def message(self, kind: str, detail: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        """A message to Longshore itself, shaped as an event, with this event's correlation as its id."""
+    def message(
+        self, kind: str, detail: Mapping[str, Any], now: datetime, place: Place | None = None
+    ) -> dict[str, Any]:
+        """A message to Longshore itself, shaped as an event, with this event's correlation as its id.
+
+        It is of this event's account and Region, or of another `place`.
+        """
+        account, region = place or (self.account, self.region)
         return {
             "version": "0",
             "id": self.correlation,
             "detail-type": kind,
             "source": SOURCE,
-            "account": self.account,
-            "region": self.region,
+            "account": account,
+            "region": region,
             "time": now.isoformat(),
             "resources": [],
             "detail": dict(detail),
         }
 
-    def deferred(self, until: datetime, reason: str, now: datetime) -> Mapping[str, Any]:
-        """The body of a later copy of this event."""
+    def deferred(
+        self, until: datetime, reason: str, now: datetime, body: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        """The body of a later copy of this event, or of the message that takes its place."""
         before = self.waited(reason)
         return {
-            **self.body,
+            **(self.body if body is None else body),
             DEFERRAL: {
                 "not_before": until.isoformat(),
                 "deferrals": before.deferrals + 1 if before else 1,

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from longshore.envelopes import Envelope, optional_text, text
 from longshore.errors import BadEventError
 from longshore.images import PUBLIC_HOST, Digest, Repository, is_digest, is_repository_name, is_tag
-from longshore.workloads import HUMAN_TAG, PlatformKind, WorkloadId
+from longshore.places import Place
+from longshore.workload_ids import HUMAN_TAG, PlatformKind, WorkloadId
 
 _LEGACY_SERVICE_ARN = re.compile(r"arn:aws[a-z-]*:ecs:[a-z0-9-]{4,32}:\d{12}:service/[A-Za-z0-9_-]{1,255}", re.ASCII)
 
@@ -130,10 +131,28 @@ class SweepDue(NamedTuple):
     repository: Repository | None = None
 
 
+class ReplicationDue(NamedTuple):
+    """It is time to ask how far ECR is with the replica of a pushed image in another place."""
+
+    repository: Repository
+    tag: str
+    digest: Digest
+    to: Place
+
+
 class WatchDue(NamedTuple):
-    """It is time to look at a deployment that Longshore began."""
+    """It is time to look at a deployment that Longshore began, or at what somebody else `changed` unseen."""
 
     arn: str
+    changed: bool = False
+
+
+class GroupDeployed(NamedTuple):
+    """A deployment of a CodeDeploy deployment group ended, or waits; which workloads it serves, CodeDeploy tells."""
+
+    application: str
+    group: str
+    state: str
 
 
 class Irrelevant(NamedTuple):
@@ -142,7 +161,17 @@ class Irrelevant(NamedTuple):
     why: str
 
 
-Fact = ImageMoved | WorkloadTagged | DeploymentChanged | RedeployRequested | SweepDue | WatchDue | Irrelevant
+Fact = (
+    ImageMoved
+    | WorkloadTagged
+    | DeploymentChanged
+    | GroupDeployed
+    | RedeployRequested
+    | SweepDue
+    | ReplicationDue
+    | WatchDue
+    | Irrelevant
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +275,24 @@ def _named(envelope: Envelope, platform: PlatformKind) -> str | None:
     raise BadEventError("resources[0]", f"{arn[:128]!r} is not the ARN of a workload ({platform})")
 
 
-_TAGGED = {("ecs", "service"): PlatformKind.ECS_SERVICE, ("lambda", "function"): PlatformKind.LAMBDA_FUNCTION}
+_GROUP_MEMBERS = ("application", "deploymentGroup", "state")
+"""Of the detail of a CodeDeploy event (aws.md A5)."""
+
+_TAGGED = {
+    ("ecs", "service"): PlatformKind.ECS_SERVICE,
+    ("ecs", "daemon"): PlatformKind.ECS_DAEMON,
+    ("lambda", "function"): PlatformKind.LAMBDA_FUNCTION,
+    ("apprunner", "service"): PlatformKind.APP_RUNNER_SERVICE,
+    ("events", "rule"): PlatformKind.EVENTBRIDGE_RULE,
+}
 """The services and resource types of tag change events that concern workloads."""
 
 
 def _tag_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
-    platform = _TAGGED.get((str(detail.get("service")), str(detail.get("resource-type"))))
+    tagged = (str(detail.get("service")), str(detail.get("resource-type")))
+    if tagged == ("scheduler", "schedule-group"):
+        return SweepDue()  # it concerns every schedule of the group
+    platform = _TAGGED.get(tagged)
     if platform is None:
         return Irrelevant("not a workload")
     if detail.get("changed-tag-keys") == [HUMAN_TAG]:
@@ -264,6 +305,23 @@ def _deployment_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
     name = text(detail, "eventName", where="detail", limit=128)
     arn = _named(envelope, PlatformKind.ECS_SERVICE)
     return DeploymentChanged(arn, name) if arn else Irrelevant("the service's ARN does not tell its cluster")
+
+
+def _daemon_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    name = text(detail, "eventName", where="detail", limit=128)
+    arn = _named(envelope, PlatformKind.ECS_DAEMON)
+    return DeploymentChanged(arn, name) if arn else Irrelevant("no workload")
+
+
+def _operation_change(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    name = text(detail, "operationStatus", where="detail", limit=128)
+    arn = _named(envelope, PlatformKind.APP_RUNNER_SERVICE)
+    return DeploymentChanged(arn, name) if arn else Irrelevant("no workload")
+
+
+def _group_deployed(_: Envelope, detail: Mapping[str, Any]) -> Fact:
+    application, group, state = (text(detail, key, where="detail", limit=100) for key in _GROUP_MEMBERS)
+    return Irrelevant("a deployment has just begun") if state == "START" else GroupDeployed(application, group, state)
 
 
 def _workload(detail: Mapping[str, Any]) -> str:
@@ -284,8 +342,20 @@ def _judged(_: Envelope, detail: Mapping[str, Any]) -> Fact:
     return RedeployRequested(_workload(detail), JUDGED, optional_text(detail, "correlation", "detail") or "")
 
 
+def _replica(envelope: Envelope, detail: Mapping[str, Any]) -> Fact:
+    moved = _moved(envelope, detail, Cause.REPLICATION)
+    if moved.tag is None or moved.digest is None:
+        raise BadEventError("detail", "must have image-tag and image-digest")
+    try:
+        return ReplicationDue(
+            moved.repository, moved.tag, moved.digest, Place.parse(text(detail, "to", where="detail"))
+        )
+    except ValueError as error:
+        raise BadEventError("detail.to", str(error)) from None
+
+
 def _watch(_: Envelope, detail: Mapping[str, Any]) -> Fact:
-    return WatchDue(_workload(detail))
+    return WatchDue(_workload(detail), detail.get("changed") is True)
 
 
 def _stack_deployed(_: Envelope, __: Mapping[str, Any]) -> Fact:
@@ -309,10 +379,14 @@ _READERS: Mapping[str, Callable[[Envelope, Mapping[str, Any]], Fact]] = {
     "Image Mirrored": _mirrored,
     "Tag Change on Resource": _tag_change,
     "ECS Deployment State Change": _deployment_change,
+    "ECS Daemon Deployment State Change": _daemon_change,
+    "CodeDeploy Deployment State-change Notification": _group_deployed,
+    "AppRunner Service Operation Status Change": _operation_change,
     "CloudFormation Stack Status Change": _stack_deployed,
     "Redeploy Requested": _requested,
     "Gate Opened": _judged,
     "Gate Closed": _judged,
     "Sweep Due": _sweep,
     "Watch Due": _watch,
+    "Replication Due": _replica,
 }

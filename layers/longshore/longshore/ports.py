@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from longshore.events import Announcement
     from longshore.gates import Gate, GateQuestion, GateVerdict
     from longshore.images import Digest, Repository
+    from longshore.owners import Drift
     from longshore.workloads import Deployment, Hold, Workload
 
 
@@ -101,11 +102,11 @@ class Index(Protocol):
 
 
 class Good(NamedTuple):
-    """Digests that were seen to work, by container, newest first in a Record."""
+    """Digests that were seen to work, by container, newest first in a Record; `tags` are what people called them."""
 
     digests: Mapping[str, Digest]
     since: datetime
-    task_definition: str = ""
+    tags: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,9 @@ class Record:
     quarantined: Mapping[Digest, datetime] = field(default_factory=dict)
     pending: Mapping[tuple[Repository, str], datetime] = field(default_factory=dict)
     told: str = ""
+    drifts: tuple[Drift, ...] = ()
+    published: Mapping[str, str] = field(default_factory=dict)
+    """The parameters that tell what runs, with their values as they were written last."""
 
 
 class Records(Protocol):
@@ -150,6 +154,14 @@ class Records(Protocol):
 
     def tell(self, arn: str, what: str) -> None:
         """Keeps what was told of a workload last, so that it is told once."""
+        ...
+
+    def drift(self, arn: str, drifts: Sequence[Drift]) -> None:
+        """Replaces what a workload declares otherwise than its owner does."""
+        ...
+
+    def published(self, arn: str, images: Mapping[str, str]) -> None:
+        """Keeps what was written to the workload's parameters."""
         ...
 
     def remember(self, arn: str, repository: Repository, tag: str, at: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from longshore.aws.bus import Bus
 from longshore.aws.clock import SystemClock
@@ -16,7 +16,7 @@ from longshore.intake import Intake
 from longshore.settings import Mode, Settings, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aws_lambda_powertools import Logger, Metrics
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from longshore.aws.ecr import Registries
     from longshore.aws.places import Credential
     from longshore.aws.public_images import PublicImages
+    from longshore.aws.spokes import Access
     from longshore.channels.http import Http
     from longshore.events import Event
     from longshore.mirror.messages import Message as MirrorMessage
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from longshore.notify.telling import Teller
     from longshore.notify.threads import Thread
     from longshore.outcomes import Outcome
+    from longshore.places import Place
     from longshore.ports import Clock
     from longshore.recover.facts import Fact
     from longshore.recover.hosts import HostPorts
@@ -48,16 +50,17 @@ if TYPE_CHECKING:
     from longshore.recover.service import Recoverer
     from longshore.recover.service_ports import ServicePorts
     from longshore.recover.telling import Incident
-    from longshore.redeploy.platforms import Platforms
-    from longshore.redeploy.ports import Ports
+    from longshore.redeploy.by_place import PlatformsByPlace
+    from longshore.redeploy.group_watch import GroupWatcher
+    from longshore.redeploy.ports import Ports, Replicas
     from longshore.redeploy.service import Redeployer
-    from longshore.redeploy.watch import Watcher
     from longshore.registries.auth import Login
     from longshore.registries.client import DistributionRegistry
     from longshore.registries.timelimit import TimeLimit
     from longshore.scan.messages import Message as ScanMessage
     from longshore.scan.ports import Ports as ScanPorts
     from longshore.scan.service import Scanner
+    from longshore.workloads import Observation
 
 _TELLING: Final = timedelta(seconds=75)
 """One message of notify: 20 s in which steps begin, the longest of them (two requests, twice when the secret has
@@ -83,7 +86,7 @@ def use_clock(clock: Clock) -> None:
 
 def reset() -> None:
     """Forgets what was built, so that the next call reads the environment again."""
-    shared = (settings, table, platforms, registry, public_registry, bus, ports, _secrets, _http)
+    shared = (settings, table, platforms, spokes, registry, public_registry, bus, ports, _secrets, _http)
     for built in (*shared, redeployer, watcher, recoverer, notifier):
         built.cache_clear()
     mirrorer.cache_clear()
@@ -106,19 +109,53 @@ def table() -> Table:
 
 
 @cache
-def platforms() -> Platforms:
-    """Every platform, each adapter made when the first of its workloads is looked at."""
-    from longshore.aws.platforms import platforms as adapters
+def platforms() -> PlatformsByPlace:
+    """Every platform of every place, each adapter made when the first of its workloads is looked at."""
+    from longshore.aws.platforms import every_platform
 
-    return adapters(client, _clock)
+    return every_platform(settings().places.home, spokes(), client, _clock, _recalled)
+
+
+def _recalled(observation: Observation) -> Observation:
+    """With what the ledger knows of the digests that run, for a platform that cannot tell."""
+    from longshore.aws.ledger import LedgerHeads, LedgerRecords
+    from longshore.redeploy.recorded import recalled
+
+    return recalled(observation, LedgerRecords(table(), _clock), LedgerHeads(table()))
+
+
+@cache
+def spokes() -> Mapping[Place, Access]:
+    """The way into every spoke; none in a stack that has but its own account and Region."""
+    stack = settings()
+    if not stack.spokes:
+        return {}
+    from longshore.aws.spokes import Access
+
+    return {place: Access(arn, place.region, lambda: client("sts")) for place, arn in stack.spokes.items()}
+
+
+def _client_at(arn: str, service: str) -> Any:
+    """A client in the account and Region where an ARN is: the stack's own, or a spoke's."""
+    from longshore.places import Place
+
+    return _client_in(Place.of_arn(arn), service)
+
+
+def _client_in(place: Place, service: str) -> Any:
+    access = spokes().get(place)
+    return access.client(service) if access else client(service)
 
 
 @cache
 def registry() -> Registries:
-    """The registries whose images are followed: private ECR, and ECR Public once something there is."""
+    """The registries whose images are followed: private ECR here and in spokes, and ECR Public once needed."""
     from longshore.aws.ecr import EcrRegistry, Registries
 
-    return Registries(EcrRegistry(client("ecr")), public_registry)
+    def private(region: str) -> EcrRegistry:
+        return EcrRegistry(client("ecr") if region == settings().region else client("ecr", region))
+
+    return Registries(private, public_registry, spokes())
 
 
 @cache
@@ -160,9 +197,19 @@ def bus() -> Bus:
 
 def intake(handle: Callable[[Event], list[Outcome]], logger: Logger, metrics: Metrics) -> Intake[Event]:
     """What takes batches of AWS's events from this function's queue."""
+    return Intake(_admitting(), handle, _own_queue(), _clock, logger, metrics)
+
+
+def _admitting() -> Callable[[object], Event]:
+    """What reads events; with spokes, those of other places are bad ones."""
     from longshore.events import Event
 
-    return Intake(Event.parse, handle, _own_queue(), _clock, logger, metrics)
+    places = settings().places
+    if not places.spokes:
+        return Event.parse
+    from longshore.redeploy.admission import admitted
+
+    return lambda body: admitted(Event.parse(body), places)
 
 
 def notices(logger: Logger, metrics: Metrics) -> Intake[Message]:
@@ -201,13 +248,15 @@ def ports() -> Ports:
     """Everything that redeploy needs, on the environment's own queues."""
     from longshore.aws.gates import LedgerGates
     from longshore.aws.ledger import LedgerHeads, LedgerIndex, LedgerRecords
+    from longshore.aws.stacks import Stacks
     from longshore.redeploy.ports import Ports
 
     stack = settings()
     return Ports(
         platform=platforms(),
+        stacks=Stacks(lambda arn: _client_at(arn, "cloudformation")),
         registry=registry(),
-        discovery=platforms(),
+        discovery=platforms().at,
         heads=LedgerHeads(table()),
         index=LedgerIndex(table()),
         records=LedgerRecords(table(), _clock),
@@ -218,7 +267,15 @@ def ports() -> Ports:
         asker=_postponer(stack.scan_queue_url, stack.scan_queue_arn) if stack.scan_queue_url else None,
         publisher=bus(),
         clock=_clock,
+        places=stack.places if stack.spokes else None,
+        replicas=_replicas() if stack.spokes else None,
     )
+
+
+def _replicas() -> Replicas:
+    from longshore.aws.replicas import EcrReplicas
+
+    return EcrReplicas(lambda place: spokes()[place].client("ecr") if place in spokes() else client("ecr"))
 
 
 @cache
@@ -230,24 +287,32 @@ def redeployer() -> Redeployer:
 
     stack = settings()
     profiles = read_profiles(load_config(stack.config).get("profiles") or {})
-    return Redeployer(ports(), Rules(profiles, stack.passable_role_arns, stack.mode is Mode.OBSERVE))
+    observe = stack.mode is Mode.OBSERVE
+    return Redeployer(ports(), Rules(profiles, stack.passable_role_arns, observe, stack.updatable_stack_arns))
 
 
 @cache
 @uncollected()
-def watcher() -> Watcher:
+def watcher() -> GroupWatcher:
     """The use case of `functions/watch.py`."""
+    from longshore.aws.code_deploy_groups import CodeDeployGroups
     from longshore.aws.ledger import LedgerIndex, LedgerRecords
+    from longshore.aws.parameters import Parameters
+    from longshore.redeploy.group_watch import GroupWatcher
+    from longshore.redeploy.ownership import reapplying
     from longshore.redeploy.watch import Watcher
 
-    return Watcher(
+    watcher = Watcher(
         platform=platforms(),
         index=LedgerIndex(table()),
         records=LedgerRecords(table(), _clock),
         reminder=_own_queue(),
         publisher=bus(),
+        truths=Parameters(lambda arn: _client_at(arn, "ssm")),
         clock=_clock,
+        reapplies=reapplying(load_config(settings().config).get("profiles")),
     )
+    return GroupWatcher(watcher, CodeDeployGroups(lambda place: _client_in(place, "codedeploy")))
 
 
 @cache

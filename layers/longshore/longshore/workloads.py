@@ -2,111 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.images import Digest, ImageReference, Repository
+from longshore.owners import Drift, Owner, is_mark, recognise
+from longshore.workload_ids import (
+    ALIAS_TAG,
+    CHANNEL_TAG,
+    CONTAINERS_TAG,
+    HUMAN_TAG,
+    POLICY_TAG,
+    TEAM_TAG,
+    PlatformKind,
+    WorkloadId,
+)
 
 if TYPE_CHECKING:
     from longshore.decisions import Reason
 
-POLICY_TAG = "longshore:policy"
-CONTAINERS_TAG = "longshore:containers"
-TEAM_TAG = "longshore:team"
-CHANNEL_TAG = "longshore:channel"
-ALIAS_TAG = "longshore:alias"
-"""On a function: the alias that its callers use, moved once a new version is ready."""
-HUMAN_TAG = "longshore:tag"
-"""On what declares images by digest (a task definition, a function): the tags that people know them by (design 6.1)."""
-
-
-class PlatformKind(StrEnum):
-    """Where a workload runs: a closed set, with one adapter for each."""
-
-    ECS_SERVICE = "ecs-service"
-    LAMBDA_FUNCTION = "lambda-function"
-    EKS_WORKLOAD = "eks-workload"
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether the platform sends no events of its deployments, so that they are looked at again and again."""
-        return self is not PlatformKind.ECS_SERVICE
-
-
-_ARN = re.compile(
-    r"arn:(?P<partition>aws[a-z-]*):(?P<service>ecs|lambda|eks):(?P<region>[a-z0-9-]{4,32}):(?P<account>\d{12}):"
-    r"(?P<resource>[!-~]{1,768})",
-    re.ASCII,
-)
-_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123, as Kubernetes has it
-_RESOURCES = {
-    "ecs": (
-        PlatformKind.ECS_SERVICE,
-        re.compile(r"service/(?P<cluster>[A-Za-z0-9_-]{1,255})/(?P<name>[A-Za-z0-9_-]{1,255})", re.ASCII),
-    ),
-    "lambda": (PlatformKind.LAMBDA_FUNCTION, re.compile(r"function:(?P<name>[A-Za-z0-9_-]{1,140})", re.ASCII)),
-    "eks": (
-        PlatformKind.EKS_WORKLOAD,
-        re.compile(
-            rf"cluster/(?P<cluster>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<namespace>{_LABEL})"
-            rf"/(?P<kind>deployment|statefulset|daemonset|cronjob)/(?P<name>(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*)",
-            re.ASCII,
-        ),
-    ),
-}
-
-
-class WorkloadId(NamedTuple):
-    """Who a workload is, read from its ARN; the one place where such ARNs are read.
-
-    AWS gives none to what runs in a Kubernetes cluster. There it is one of our own: the ARN of the cluster, followed by
-    ``/<namespace>/<kind>/<name>``, where kind is deployment, statefulset, daemonset or cronjob. `cluster` is empty for
-    what runs in none; `namespace` and `kind` are Kubernetes's own.
-    """
-
-    arn: str
-    platform: PlatformKind
-    partition: str
-    account: str
-    region: str
-    cluster: str
-    name: str
-    namespace: str = ""
-    kind: str = ""
-
-    @classmethod
-    def parse(cls, arn: str) -> WorkloadId:
-        """Raises ValueError, which says what is expected."""
-        if whole := _ARN.fullmatch(arn):
-            platform, pattern = _RESOURCES[whole["service"]]
-            if match := pattern.fullmatch(whole["resource"]):
-                place = {"cluster": "", **match.groupdict()}
-                return cls(arn, platform, whole["partition"], whole["account"], whole["region"], **place)
-        raise ValueError(
-            f"{arn[:128]!r} is not the ARN of a workload: an ECS service with its cluster's name, a Lambda function "
-            "without a version, or arn:<partition>:eks:<region>:<account>:cluster/<cluster>/<namespace>/<kind>/<name>"
-        )
-
-    @classmethod
-    def names(cls, arn: object) -> bool:
-        """Whether this is the ARN of a workload."""
-        try:
-            return isinstance(arn, str) and bool(cls.parse(arn))
-        except ValueError:
-            return False
-
-    @property
-    def label(self) -> str:
-        """What people call it within its cluster: the name, in Kubernetes ``<namespace>/<kind>/<name>``."""
-        return "/".join(filter(None, (self.namespace, self.kind, self.name)))
-
-
 FUNCTION = "function"
 """The name of a function's only container."""
+
+APPLICATION = "application"
+"""The name of an App Runner service's only container."""
 
 
 class Controller(StrEnum):
@@ -115,17 +37,24 @@ class Controller(StrEnum):
     ECS = "ECS"
     CODE_DEPLOY = "CODE_DEPLOY"
     EXTERNAL = "EXTERNAL"
+    EXPRESS = "EXPRESS"
+    """ECS as well, and it keeps the task definitions too (Express Mode)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an event says of a workload besides its ARN: what people call it, where it runs, and whom it concerns."""
+    """What an event says of a workload besides its ARN: what people call it, where it runs, and whom it concerns.
+
+    `owner` is an OwnerKind, `stack` the owner's CloudFormation stack; both are empty where there is none.
+    """
 
     name: str = ""
     cluster: str = ""
     platform: str = ""
     team: str | None = None
     channel: str | None = None
+    owner: str = ""
+    stack: str = ""
 
     def members(self) -> dict[str, str | None]:
         """The members of an event's detail; what is not known is null."""
@@ -135,6 +64,8 @@ class Subject:
             "platform": self.platform or None,
             "team": self.team,
             "channel": self.channel,
+            "owner": self.owner or None,
+            "stack": self.stack or None,
         }
 
 
@@ -142,7 +73,8 @@ class Subject:
 class Workload:
     """A workload as the index knows it: who it is, what it asked for by tag, and what each container declares.
 
-    `arn` is that of WorkloadId, `name` its label. A function has one container, FUNCTION.
+    `arn` is that of WorkloadId, `name` its label. A function has one container, FUNCTION, and an App Runner
+    service APPLICATION.
     """
 
     arn: str
@@ -164,12 +96,20 @@ class Workload:
     def subject(self) -> Subject:
         """What its events say of it; `longshore:team` and `longshore:channel` tell whom it concerns."""
         team, channel = (self.tags.get(tag, "").strip() or None for tag in (TEAM_TAG, CHANNEL_TAG))
-        return Subject(self.name, self.cluster, self.platform.value, team, channel)
+        owner = self.owner
+        owned = (owner.kind.value, owner.stack) if owner else ("", "")
+        return Subject(self.name, self.cluster, self.platform.value, team, channel, *owned)
+
+    @property
+    def owner(self) -> Owner | None:
+        """Who else declares what it runs, by its tags."""
+        return recognise(self.tags)
 
     @property
     def remembered(self) -> Workload:
-        """As the index keeps it: with the tags of Longshore's own vocabulary alone."""
-        return replace(self, tags={key: value for key, value in self.tags.items() if key.startswith("longshore:")})
+        """As the index keeps it: with the tags of Longshore's own vocabulary, and those that tell its owner."""
+        kept = {key: text for key, text in self.tags.items() if key.startswith("longshore:") or is_mark(key)}
+        return replace(self, tags=kept)
 
     @property
     def followed(self) -> Mapping[str, ImageReference]:
@@ -215,7 +155,9 @@ class Observation:
     a container to the tag behind a written digest. `platforms` are those that the image must offer (``linux/arm64``).
     `roles` are the roles that a new revision would pass. `rollout` is the deployment that the platform works on or
     finished last, `rollout_active` whether it still works on it. `revision` is what the platform compares when it is
-    asked to change the workload (a RevisionId, a resourceVersion). `controller` is that of an ECS service.
+    asked to change the workload (a RevisionId, a resourceVersion). `controller` is that of an ECS service. `since` is
+    when a platform that cannot tell digests was asked to deploy what runs. `refreshes` is whether the platform deploys
+    the same revision once more, `settings` what it must be sent again with any change.
     """
 
     workload: Workload
@@ -231,6 +173,20 @@ class Observation:
     active: bool = True
     refusal: Refusal | None = None
     revision: str = ""
+    since: datetime | None = None
+    refreshes: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no event need come of a deployment: on a silent platform, and of CodeDeploy, whose may get lost."""
+        return self.workload.platform.is_silent or self.controller is Controller.CODE_DEPLOY
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What people call the image of each followed container: the tag behind a written digest, or the declared."""
+        called = {c: self.human_tags.get(c) or each.effective_tag for c, each in self.workload.followed.items()}
+        return {container: tag for container, tag in called.items() if tag}
 
 
 class RolloutStatus(StrEnum):
@@ -239,11 +195,15 @@ class RolloutStatus(StrEnum):
     RUNNING = "running"
     READY = "ready"
     """All is prepared, and Longshore completes it, such as by moving the alias of a function."""
+    WAITING = "waiting"
+    """All is declared, and what has run of it so far proves nothing: that comes when it comes."""
     SUCCEEDED = "succeeded"
     ROLLING_BACK = "rolling-back"
     ROLLED_BACK = "rolled-back"
     ROLLBACK_FAILED = "rollback-failed"
     STOPPED = "stopped"
+    REPLACED = "replaced"
+    """Somebody else has declared something else since."""
     FAILED = "failed"
     GONE = "gone"
 
@@ -296,11 +256,16 @@ class Action(StrEnum):
     """The declared tag itself moved: a new deployment of the same revision resolves it again. Nothing drifts."""
     REVISE = "revise"
     """A new revision in which only the matching containers' images differ."""
+    STACK = "stack"
+    """The owner's CloudFormation stack is updated with other values of its image parameters. Nothing drifts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done to one workload, decided and not yet done."""
+    """What will be done to one workload, decided and not yet done.
+
+    `drifts` is all that its owner then declares otherwise, `parameters` what its stack is given for Action.STACK.
+    """
 
     workload: str
     action: Action
@@ -309,11 +274,18 @@ class Plan:
     correlation: str
     rollback: bool = False
     subject: Subject = Subject()
+    drifts: tuple[Drift, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def digests(self) -> Mapping[str, Digest]:
         """The digest that each changed container must run afterwards."""
         return {change.container: change.digest for change in self.changes}
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What people call these images."""
+        return {change.container: change.tag for change in self.changes if change.tag}
 
     @property
     def brought(self) -> frozenset[Digest]:
@@ -350,7 +322,7 @@ class Deployment:
 
     `version` is the fencing token: whoever writes with an older one loses. While it is starting, nobody else acts until
     `lease` has passed. `before` is the platform's deployment when this one began, so that a crash between asking and
-    recording can be told from never having asked.
+    recording can be told from never having asked. `silent`: no event need come of it, so it is looked at repeatedly.
     """
 
     plan: Plan
@@ -365,6 +337,7 @@ class Deployment:
     before: str | None = None
     ended: datetime | None = None
     outcome: str = ""
+    silent: bool = False
 
     def ends(self, status: DeploymentStatus, at: datetime, outcome: str) -> Deployment:
         """The same deployment, over."""
@@ -383,3 +356,30 @@ class Hold:
     def stands(self, now: datetime) -> bool:
         """Whether it still holds."""
         return self.until is None or now < self.until
+
+
+__all__ = [
+    "ALIAS_TAG",
+    "APPLICATION",
+    "CHANNEL_TAG",
+    "CONTAINERS_TAG",
+    "FUNCTION",
+    "HUMAN_TAG",
+    "POLICY_TAG",
+    "TEAM_TAG",
+    "Action",
+    "Change",
+    "Controller",
+    "Deployment",
+    "DeploymentStatus",
+    "Hold",
+    "Observation",
+    "Plan",
+    "PlatformKind",
+    "Refusal",
+    "Rollout",
+    "RolloutStatus",
+    "Subject",
+    "Workload",
+    "WorkloadId",
+]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from longshore_local.bundle import CHANNELS, Bundle, Sources
+from longshore_local.bundle import ACCOUNT, CHANNELS, Bundle, Sources
 from longshore_local.demo.posted import Posted, posted
 from longshore_local.demo.scenarios import Scenario
 from longshore_local.demo.stage import UPSTREAM, UPSTREAM_REPOSITORY, Stage, UnexpectedEndError
@@ -19,8 +19,16 @@ from longshore_local.ecr_public_registry import HOST as GALLERY
 from longshore_local.images import PushError
 from longshore_local.registry import SPEC_MANNERS, Registry
 from longshore_local.registry_memory import MemoryStore
+from longshore_local.spokes import Spoke, role_arn
 
 CONFIG = Path(__file__).with_name("longshore.yaml")
+SPOKES = (("210987654321", "eu-west-1"), (ACCOUNT, "us-east-1"))
+"""Another account, and another Region of the same one."""
+PARAMETERS = {
+    "RecoverMode": "auto",
+    "PassableRoleArns": f"arn:aws:iam::{ACCOUNT}:role/workloads/*",
+    "Spokes": ",".join(role_arn(*place) for place in SPOKES),
+}
 """What the demo's stack mirrors."""
 
 _AFTERMATH = timedelta(minutes=1)  # of virtual time: what is told at the end of a scenario is on Slack by then
@@ -49,6 +57,8 @@ def play(scenarios: Iterable[Scenario], tell: Callable[[Scenario, Line], None]) 
     with _stage() as stage:
         for scenario in scenarios:
             stage.bundle.clear()
+            for spoke in stage.spokes:
+                spoke.clear()
             for tag in stage.upstream.tags(UPSTREAM_REPOSITORY):
                 stage.upstream.delete_manifest(UPSTREAM_REPOSITORY, tag)
             yield _play(stage, scenario, tell)
@@ -65,10 +75,12 @@ def _stage() -> Iterator[Stage]:
             "LONGSHORE_LOOPBACK": "true",
         }
         sources = Sources(config=CONFIG, channels=CHANNELS, environment=environment)
-        with Bundle.start(parameters={"RecoverMode": "auto"}, sources=sources) as bundle:
+        with Bundle.start(parameters=PARAMETERS, sources=sources) as bundle:
             bundle.settle()
             bundle.ecr_public.serve(port=port)
-            yield Stage(bundle, Narrator(bundle), bundle.ecr.serve(bundle.account, bundle.region), upstream)
+            registry = bundle.ecr.serve(bundle.account, bundle.region)
+            spokes = tuple(Spoke.join(bundle, *place) for place in SPOKES)
+            yield Stage(bundle, Narrator(bundle), registry, upstream, spokes)
     upstream.close()
 
 

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
+from longshore_local.demo.applications import Applications
+from longshore_local.demo.branches import Branch
 from longshore_local.demo.clusters import Cluster
 from longshore_local.demo.functions import Functions
+from longshore_local.demo.managed import Managed
+from longshore_local.demo.nightly import Nightly
 from longshore_local.demo.sentences import short
-from longshore_local.demo.stage import UPSTREAM, UPSTREAM_REPOSITORY, Stage
+from longshore_local.demo.shifted import Shifted
+from longshore_local.demo.stacks import Stack
+from longshore_local.demo.stage import CLUSTER, UPSTREAM, UPSTREAM_REPOSITORY, Stage
 from longshore_local.images import artifact, multi_platform, signature, signature_tag, single
 from longshore_local.scanning.vulnerabilities import Vulnerability
 
@@ -243,6 +250,27 @@ def function(stage: Stage) -> None:
     functions.conclude("resize", "live")
 
 
+def scheduled(stage: Stage) -> None:
+    """A schedule moves to a revision with the new version and keeps all else; a first run that fails is taken back."""
+    image, nightly = stage.repository("shop/report"), Nightly(stage)
+    stage.stock("shop/report", "1.4.2", single("report 1.4.2"))
+    nightly.create("report", f"{image}:1.4.2", "semver:minor")
+    before = nightly.target("report")
+    newer = single("report 1.5.0")
+    stage.push("CI", "shop/report", "1.5.0", newer)
+    stage.until(stage.announced("Deployment Succeeded"), "the first run of 1.5.0 ends well")
+    stage.verify(nightly.declared("report") == "shop/report:1.5.0", "the target names a revision with 1.5.0")
+    stage.verify(nightly.target("report") == before, "nothing else in the target changed")
+    bad = single("report 1.6.0, without its entry point")
+    stage.fail(bad, "cannot-start")
+    stage.wait(minutes=10)
+    stage.push("CI", "shop/report", "1.6.0", bad, "it has no entry point")
+    stage.until(stage.announced("Deployment Failed"), "the first run of 1.6.0 does not start")
+    stage.until(stage.announced("Deployment Succeeded"), "the way back runs")
+    stage.verify(nightly.declared("report") == f"shop/report@{newer.digest}", "the target is back on 1.5.0's digest")
+    nightly.conclude("report")
+
+
 def kubernetes(stage: Stage) -> None:
     """A Deployment in EKS: its image is patched and nothing else, and a bad one goes back to what was verified."""
     image, cluster = stage.repository("shop/pods"), Cluster(stage)
@@ -267,22 +295,145 @@ def kubernetes(stage: Stage) -> None:
     cluster.conclude("pods")
 
 
+def app_runner(stage: Stage) -> None:
+    """App Runner does not tell what runs: Longshore remembers what it deployed, and what failed it leaves alone."""
+    image, applications = stage.repository(WEB), Applications(stage)
+    stage.stock(WEB, "prod", single("web, build 1"))
+    applications.create("shop", f"{image}:prod", "digest")
+    applications.create("blog", f"{image}:prod", "digest", automatic=True)
+    good = single("web, build 2")
+    stage.push("CI", WEB, "prod", good)
+    stage.until(stage.announced("Deployment Succeeded"), "build 2 is verified")
+    stage.verify(applications.running("shop") == good.digest, "shop runs build 2")
+    stage.verify(applications.running("blog") == good.digest, "App Runner itself brought blog to build 2")
+    stage.wait(minutes=10)
+    bad = single("web, build 3, which does not start")
+    applications.fail(bad)
+    stage.push("CI", WEB, "prod", bad, "it does not start")
+    stage.until(stage.announced("Deployment Rolled Back"), "build 3 is rolled back")
+    stage.verify(applications.running("shop") == good.digest, "shop runs build 2 again")
+    applications.conclude("shop")
+
+
+def express(stage: Stage) -> None:
+    """Express Mode: the canary is ECS's own, and so is the way back."""
+    image, managed = stage.repository(WEB), Managed(stage)
+    stage.stock(WEB, "1.4.2", single("web 1.4.2"))
+    managed.express("web", f"{image}:1.4.2", "semver:minor")
+    good = single("web 1.5.0")
+    stage.push("CI", WEB, "1.5.0", good)
+    stage.until(stage.announced("Deployment Succeeded"), "1.5.0 is verified")
+    stage.verify(stage.digests() == {"Main": good.digest}, "the service runs 1.5.0")
+    stage.verify(managed.colour("web") == "blue", "its environment is as it was")
+    stage.wait(minutes=10)
+    bad = single("web 1.6.0, which crashes")
+    stage.fail(bad, "exit-1")
+    stage.push("CI", WEB, "1.6.0", bad, "it crashes")
+    stage.until(stage.announced("Deployment Rolled Back"), "ECS takes 1.6.0 back")
+    stage.verify(stage.digests() == {"Main": good.digest}, "the service runs 1.5.0 again")
+    stage.narrator.say("Now", f"web: it runs {short(good.digest)}")
+
+
+def daemon(stage: Stage) -> None:
+    """A daemon: instance by instance to the new image, and back when its circuit breaker trips."""
+    image, managed = stage.repository("shop/agent"), Managed(stage)
+    stage.stock("shop/agent", "prod", single("agent, build 1"))
+    managed.daemon("agent", f"{image}:prod", "digest", machines=3)
+    good = single("agent, build 2")
+    stage.push("CI", "shop/agent", "prod", good)
+    stage.until(stage.announced("Deployment Succeeded"), "build 2 is verified")
+    stage.verify(managed.running("agent") == [good.digest] * 3, "each instance runs build 2")
+    stage.wait(minutes=10)
+    bad = single("agent, build 3, which crashes")
+    stage.fail(bad, "exit-1")
+    stage.push("CI", "shop/agent", "prod", bad, "it crashes")
+    stage.until(stage.announced("Deployment Rolled Back"), "ECS takes build 3 back")
+    stage.verify(managed.running("agent") == [good.digest] * 3, "each instance runs build 2 again")
+    stage.narrator.say("Now", f"agent: each of 3 instances runs {short(good.digest)}")
+
+
+def code_deploy(stage: Stage) -> None:
+    """Blue/green by CodeDeploy: traffic moves to what is healthy, and a hook's no is a rollback."""
+    image, shifted = stage.repository(WEB), Shifted(stage)
+    stage.stock(WEB, "prod", single("web, build 1"))
+    shifted.create("web", f"{image}:prod", "digest")
+    good = single("web, build 2")
+    stage.push("CI", WEB, "prod", good)
+    stage.until(stage.announced("Deployment Succeeded"), "build 2 is verified")
+    stage.verify(shifted.running("web") == good.digest, "the primary task set runs build 2")
+    stage.wait(minutes=10)
+    bad = single("web, build 3, which the smoke test refuses")
+    stage.bundle.code_deploy.fail(bad.digest)
+    stage.push("CI", WEB, "prod", bad, "its smoke test fails")
+    stage.until(stage.announced("Deployment Rolled Back"), "CodeDeploy rolled build 3 back")
+    stage.verify(shifted.running("web") == good.digest, "the primary task set runs build 2 again")
+    shifted.conclude("web")
+
+
+def owned(stage: Stage) -> None:
+    """A service of a stack: what is deployed beside the stack is told as drift, and a way back by the stack is held."""
+    image, stack = stage.repository(WEB), Stack(stage)
+    old, new = single("web 1.4.2"), single("web 1.5.0")
+    stage.stock(WEB, "1.4.2", old)
+    stack.create(f"{image}:1.4.2", "semver:minor")
+    stage.push("CI", WEB, "1.5.0", new)
+    stage.until(stage.announced("Deployment Succeeded"), "1.5.0 is deployed beside the stack")
+    told = [event["detail"] for event in stage.bundle.events if event["detail-type"] == "Deployment Succeeded"]
+    now = [(each["was"], each["now"]) for each in told[-1]["drift"]]
+    stage.verify(now == [(f"{image}:1.4.2", f"{image}:1.5.0")], "the drift is told: the stack still declares 1.4.2")
+    published = stage.client("ssm").get_parameter(Name=f"/longshore/{CLUSTER}/web/image")["Parameter"]["Value"]
+    stage.verify(published == f"{image}:1.5.0", "the stack may read the truth in an SSM parameter")
+    stage.wait(minutes=10)
+    stack.deploy(f"{image}:1.4.2", "another size, and the image that it still declares")
+    stage.until(stage.announced("Hold Set"), "the stack brought back 1.4.2, which holds the service")
+    stage.verify(stage.digests() == {"web": old.digest}, "nobody fights about it: 1.4.2 runs")
+    stage.conclude()
+
+
+def accounts(stage: Stage) -> None:
+    """A push in the hub: another account pulls it from there, another Region deploys when its replica has arrived."""
+    image = stage.repository(WEB)
+    far = f"{stage.bundle.account}.dkr.ecr.us-east-1.amazonaws.com/{WEB}:prod"
+    to = {"region": "us-east-1", "registryId": stage.bundle.account}
+    stage.client("ecr").put_replication_configuration(replicationConfiguration={"rules": [{"destinations": [to]}]})
+    stage.stock(WEB, "prod", single("web, build 1"))
+    stage.service({"web": f"{image}:prod"}, "digest")
+    account, region = (Branch(stage, spoke) for spoke in stage.spokes)
+    account.create(f"{image}:prod", "digest")
+    region.create(far, "digest")
+    build = single("web, build 2")
+    stage.bundle.replication.delay = timedelta(minutes=12)
+    stage.push("CI", WEB, "prod", build, "which ECR takes twelve minutes to replicate to us-east-1")
+    stage.until(lambda: stage.told("Deployment Succeeded") == 2, "the hub's and the other account's are verified")
+    stage.verify({*stage.digests().values(), account.running()} == {build.digest}, "both run build 2")
+    stage.verify(region.running() != build.digest, "us-east-1 waits for its replica")
+    stage.until(stage.announced("Deployment Succeeded"), "us-east-1 deployed its replica")
+    stage.verify(region.running() == build.digest, "us-east-1 runs build 2")
+    stage.conclude()
+    account.conclude()
+    region.conclude()
+
+
 def platforms(stage: Stage) -> None:
     """One push, and whatever runs that image follows, wherever it runs."""
     image, functions, cluster = stage.repository(WEB), Functions(stage), Cluster(stage)
+    applications = Applications(stage)
     stage.stock(WEB, "prod", single("web, build 1"))
     stage.service({"web": f"{image}:prod"}, "digest")
     functions.create("thumbnails", f"{image}:prod", "digest", architecture="x86_64")
     cluster.apply("pods", {"app": f"{image}:prod"}, "digest")
-    build = single("web, build 2")
-    stage.push("CI", WEB, "prod", build)
-    stage.until(lambda: stage.told("Deployment Succeeded") == 3, "three deployments are verified")
+    applications.create("shop", f"{image}:prod", "digest")
+    build = multi_platform("web, build 2")
+    stage.push("CI", WEB, "prod", build, "for linux/amd64 and linux/arm64")
+    stage.until(lambda: stage.told("Deployment Succeeded") == 4, "four deployments are verified")
     stage.verify(stage.digests() == {"web": build.digest}, "the service runs build 2")
-    stage.verify(functions.running("thumbnails") == build.digest, "the function runs build 2")
+    stage.verify(functions.running("thumbnails") == build.children[0].digest, "the function runs build 2 for x86_64")
     stage.verify(cluster.running("pods") == {"app": build.digest}, "the pods run build 2")
+    stage.verify(applications.running("shop") == build.digest, "the App Runner service runs build 2")
     stage.conclude()
     functions.conclude("thumbnails")
     cluster.conclude("pods")
+    applications.conclude("shop")
 
 
 _ALL = (
@@ -300,6 +451,13 @@ _ALL = (
         "function", "a function gets the image of an index that fits it, its alias moves when it is ready", function
     ),
     Scenario("kubernetes", "a Deployment in EKS follows versions, its sidecar stays, a bad one goes back", kubernetes),
+    Scenario("app-runner", "an App Runner service follows a tag, one that deploys itself is left to it", app_runner),
+    Scenario("code-deploy", "blue/green by CodeDeploy, and what its hooks refuse goes back", code_deploy),
+    Scenario("owned", "a stack's service is deployed beside it: the drift is told, its way back is held", owned),
+    Scenario("express", "an Express Mode service follows versions through the canary of ECS", express),
+    Scenario("daemon", "an ECS daemon follows a tag from instance to instance, a bad one goes back", daemon),
+    Scenario("scheduled", "a scheduled task moves to the new version, a first run that fails goes back", scheduled),
+    Scenario("accounts", "one push is followed in another account, and in another Region once it is there", accounts),
     Scenario("platforms", "one push is followed on every platform that runs the image", platforms),
     Scenario("left-alone", "a failure that another try would not mend is told, once", left_alone),
 )

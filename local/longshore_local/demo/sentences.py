@@ -112,7 +112,13 @@ def _deploys(service: str, reason: Reason, detail: Detail) -> str:
         what = "new task definition revision, in which only this changes" if on_ecs else "only this changes"
         how = f"{what}: " + ", ".join(map(_changed, changes))
     to = ", ".join(f"{c['container']} -> {short(c['digest'])}" for c in changes)
-    return f"deploys {service} ({to}): {reason.meaning} [{reason}]; {how}"
+    return f"deploys {service} ({to}): {reason.meaning} [{reason}]; {how}{_drift(detail)}"
+
+
+def _drift(detail: Detail) -> str:
+    drifts = [f"{each['container']} = {str(each['was']).partition('/')[2]}" for each in detail.get("drift") or []]
+    owner = detail.get("stack") or detail.get("owner")
+    return f"; {owner} still declares {', '.join(drifts)}, which is told as drift" if drifts else ""
 
 
 def _changed(change: Detail) -> str:
@@ -134,7 +140,8 @@ def _verified(service: str, detail: Detail) -> str:
 
 def _rolled_back(service: str, detail: Detail) -> str:
     failed = ", ".join(short(c["digest"]) for c in detail["changes"])
-    by = "ECS rolled it back" if detail.get("by") == "platform" else "stopped and rolled back at its deadline"
+    platform = "App Runner" if detail.get("platform") == PlatformKind.APP_RUNNER_SERVICE else "ECS"
+    by = f"{platform} rolled it back" if detail.get("by") == "platform" else "stopped and rolled back at its deadline"
     return f"the deployment of {service} failed, {by}: {failed} is quarantined and will not be deployed here again"
 
 
@@ -168,8 +175,13 @@ def _raced(service: str, detail: Detail) -> str:
     return f"the tag moved before ECS pulled it, {service} runs {pulled}: this deployment no longer counts"
 
 
+def _not_run(service: str, detail: Detail) -> str:
+    return f"has declared it, and {service} has not run yet: its first run is looked for from now on"
+
+
 _TOLD: Mapping[str, Callable[[str, Detail], str]] = {
     "verified": _verified,
+    "not-run": _not_run,
     "rolled-back-by-platform": _rolled_back,
     "rolled-back-by-longshore": _rolled_back,
     "stopped": _failed,

@@ -17,6 +17,7 @@ from longshore_local.image_shapes import place
 from longshore_local.images import SyntheticImage
 from longshore_local.registry import Registry
 from longshore_local.registry_memory import MemoryStore
+from longshore_local.spokes import Spoke
 
 CLUSTER = "shop"
 UPSTREAM = "ghcr.io"
@@ -38,6 +39,7 @@ class Stage:
     narrator: Narrator
     registry: Registry
     upstream: MemoryStore
+    spokes: tuple[Spoke, ...] = ()
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def repository(self, name: str) -> str:

@@ -26,7 +26,7 @@ class DeploymentActions:
         briefs = [
             deployment.brief()
             for deployment in reversed(service.history)
-            if (not statuses or deployment.status in statuses) and _within(deployment.created_at, created)
+            if (not statuses or deployment.status in statuses) and within(deployment.created_at, created)
         ]
         return page(call, briefs, default=_MOST, key="serviceDeployments")
 
@@ -99,7 +99,7 @@ def _named(call: Call) -> ServiceDeployment:
     return deployment
 
 
-def _within(moment: datetime, bounds: dict[str, Any]) -> bool:
+def within(moment: datetime, bounds: dict[str, Any]) -> bool:
     after, before = _moment(bounds.get("after")), _moment(bounds.get("before"))
     return (after is None or moment > after) and (before is None or moment < before)
 

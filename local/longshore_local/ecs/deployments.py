@@ -94,6 +94,7 @@ class Deployment:
     rollout_reason: str = ""
     tasks: list[Task] = field(default_factory=list)
     launch_timer: Timer | None = None
+    external_id: str = ""
 
     @property
     def running(self) -> int:

@@ -49,6 +49,16 @@ def service_deployment_not_found() -> ECSException:
     return ECSException("ServiceDeploymentNotFoundException", "Service deployment not found.")
 
 
+def daemon_not_found() -> ECSException:
+    """DaemonNotFoundException."""
+    return ECSException("DaemonNotFoundException", "The specified daemon wasn't found.")
+
+
+def daemon_not_active() -> ECSException:
+    """DaemonNotActiveException."""
+    return ECSException("DaemonNotActiveException", "The specified daemon isn't active.")
+
+
 def resource_not_found(arn: str) -> ECSException:
     """ResourceNotFoundException."""
     return ECSException("ResourceNotFoundException", f"The specified resource could not be found: {arn}")

@@ -45,6 +45,22 @@ def deployment_state_change(service_arn: str, deployment_id: str, name: str, rea
     return envelope("aws.ecs", "ECS Deployment State Change", service_arn, now, detail)
 
 
+def daemon_deployment_change(
+    daemon_arn: str, cluster_arn: str, deployment_arn: str, revision_arn: str, status: str, now: datetime
+) -> Event:
+    """`ECS Daemon Deployment State Change`; the name follows from the status."""
+    detail = {
+        "eventType": "ERROR" if status == "ROLLBACK_FAILED" else "INFO",
+        "eventName": f"DAEMON_DEPLOYMENT_{status}",
+        "clusterArn": cluster_arn,
+        "daemonArn": daemon_arn,
+        "daemonDeploymentArn": deployment_arn,
+        "targetDaemonRevisionArn": revision_arn,
+        "updatedAt": iso(now),
+    }
+    return envelope("aws.ecs", "ECS Daemon Deployment State Change", daemon_arn, now, detail)
+
+
 def service_action(service_arn: str, cluster_arn: str, name: str, now: datetime, **members: Any) -> Event:
     """`ECS Service Action`; the type follows from the name."""
     kind = _SEVERITIES.get(name, "INFO")

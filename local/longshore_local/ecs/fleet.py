@@ -1,5 +1,6 @@
 """The container instances of an account: registered, cut off, drained, impaired, gone, with AWS's events."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ class Fleet:
     def __init__(self, engine: Engine, stopper: Stopper) -> None:
         self._engine = engine
         self._stopper = stopper
+        self.on_register: Callable[[Instance], None] = lambda instance: None
 
     def register(self, account: str, region: str, cluster: str, ec2_instance_id: str, **members: Any) -> Instance:
         """A new instance in a cluster; `members` are those of `Instance` that differ from what is usual."""
@@ -55,6 +57,7 @@ class Fleet:
         instances.setdefault(cluster, {})[instance.id] = instance
         held.registered_container_instances_count += 1
         self.tell(instance)
+        self.on_register(instance)
         return instance
 
     def connect(self, instance: Instance, *, connected: bool) -> None:

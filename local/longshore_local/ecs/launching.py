@@ -177,8 +177,12 @@ class Launcher:
             container.health = "HEALTHY" if container.health_check else "UNKNOWN"
 
     def _resolve(self, task: Task) -> str | None:
-        """Finds every container's digest; answers the error of the first that cannot be pulled."""
-        revision = task.deployment.revision if task.deployment else None
+        """Finds every container's digest; answers the error of the first that cannot be pulled.
+
+        Where another controller rolls a service out, ECS fixes no digests: each task asks the tag.
+        """
+        fixed = task.service is None or task.service.controller == "ECS"
+        revision = task.deployment.revision if task.deployment and fixed else None
         for container in task.containers:
             pinned = revision.digests.get(container.name) if revision else None
             wanted = f"{repository_of(container.image)}@{pinned}" if pinned else container.image

@@ -53,12 +53,17 @@ class Scheduler:
 
     def reconcile(self, service: Service) -> None:
         """Brings the tasks of a service nearer to what is wanted; called after every change."""
-        service.deployments = [entry for entry in service.deployments if entry.status == "PRIMARY" or entry.tasks]
+        service.deployments = [
+            entry for entry in service.deployments if entry.status == "PRIMARY" or entry.tasks or entry.launching
+        ]
         primary = service.primary
         if service.status != "ACTIVE" or primary is None:
             self._drain(service)
             return
         primary.desired = service.desired_count
+        if service.controller == "CODE_DEPLOY":
+            self._keep_task_sets(service)
+            return
         sources = [entry for entry in service.deployments if entry is not primary]
         if _side_by_side(service):
             self._fill(service, primary, service.desired_count)
@@ -68,6 +73,12 @@ class Scheduler:
             self._roll(service, primary, sources)
         if self._rollouts is not None:
             self._rollouts.counts_changed(service)
+
+    def _keep_task_sets(self, service: Service) -> None:
+        """Each task set that CodeDeploy wants is kept whole; the others are drained."""
+        for entry in list(service.deployments):
+            entry.desired = service.desired_count if entry.launching else 0
+            self._fill(service, entry, entry.desired)
 
     def task_healthy(self, task: Task) -> None:
         """A service's task has become healthy."""

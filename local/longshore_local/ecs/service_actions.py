@@ -13,7 +13,6 @@ from longshore_local.ecs.rollout import Rollouts
 from longshore_local.ecs.scheduling import Scheduler
 from longshore_local.ecs.service_settings import changes, check_controller, check_platform, initial_settings, merged
 from longshore_local.ecs.services import Service
-from longshore_local.ecs.strategy import launch_type_of
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
@@ -45,6 +44,8 @@ class ServiceActions:
         if service.status != "ACTIVE":
             raise errors.service_not_active()
         params = call.params
+        if service.express is not None and (params.get("loadBalancers") or params.get("deploymentConfiguration")):
+            raise errors.invalid_parameter("Express Mode keeps the load balancers and the deployment configuration.")
         check_controller(service, params)
         wanted = params.get("taskDefinition")
         definition = call.active_definition(wanted) if wanted else None
@@ -105,7 +106,7 @@ class ServiceActions:
             for service in call.services()
             if service.cluster_arn == prefix
             and service.status != "INACTIVE"
-            and managed == "CUSTOMER"
+            and managed == ("CUSTOMER" if service.express is None else "ECS")
             and all(value is None or getattr(service, name) == value for name, value in wanted.items())
         ]
         return page(call, sorted(arns), default=10, key="serviceArns")
@@ -174,7 +175,6 @@ class ServiceActions:
         entry = Deployment(f"ecs-svc/{identifiers.number()}", revision, now, now, desired=service.desired_count)
         entry.launching, entry.rollout_state = True, "COMPLETED"
         service.deployments = [entry]
-        service.task_sets = [_task_set(service, entry)]
         self._scheduler.reconcile(service)
 
 
@@ -189,24 +189,6 @@ def _desired_count(call: Call, cluster: Cluster, settings: dict[str, Any]) -> in
     if count is None and settings["deploymentController"]["type"] != "EXTERNAL":
         raise errors.invalid_parameter("desiredCount must be specified when the scheduling strategy is REPLICA.")
     return int(count or 0)
-
-
-def _task_set(service: Service, entry: Deployment) -> dict[str, Any]:
-    resource = f"task-set/{service.cluster_name}/{service.name}/{entry.id}"
-    return {
-        "id": entry.id,
-        "taskSetArn": identifiers.arn(service.region, service.account, resource),
-        "serviceArn": service.arn,
-        "clusterArn": service.cluster_arn,
-        "status": "PRIMARY",
-        "taskDefinition": entry.revision.definition.arn,
-        "computedDesiredCount": service.desired_count,
-        "createdAt": entry.created_at,
-        "updatedAt": entry.created_at,
-        "launchType": launch_type_of(service.settings),
-        "scale": {"value": 100.0, "unit": "PERCENT"},
-        "stabilityStatus": "STEADY_STATE",
-    }
 
 
 def _arn(call: Call, name: str) -> str:

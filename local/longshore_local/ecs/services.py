@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from longshore_local.ecs.deployments import Deployment, ServiceDeployment, ServiceRevision, platform_of
+from longshore_local.ecs.task_set_view import task_set
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +32,7 @@ class Service:
     task_sets: list[Any] = field(default_factory=list)
     steady: bool = False
     task_definition: str | None = None
+    express: dict[str, Any] | None = None
 
     @property
     def physical_resource_id(self) -> str:
@@ -74,7 +76,7 @@ class Service:
 
     def view(self, *, tags: bool = False) -> dict[str, Any]:
         """The service as `Service` in the ECS API."""
-        ecs = self.controller == "ECS"
+        ecs, sets = self.controller == "ECS", self.controller == "CODE_DEPLOY"
         running = sum(entry.running for entry in self.deployments)
         view: dict[str, Any] = {
             **platform_of(self.settings),
@@ -87,13 +89,15 @@ class Service:
             "runningCount": running,
             "pendingCount": sum(entry.pending for entry in self.deployments),
             "taskDefinition": self.task_definition,
-            "taskSets": self.task_sets,
+            "taskSets": [task_set(self, entry) for entry in self.deployments] if sets else self.task_sets,
             "deployments": [entry.view() for entry in self.deployments] if ecs else [],
             "events": self.events,
             "createdAt": self.created_at,
             "createdBy": self.created_by,
-            "resourceManagementType": "CUSTOMER",
+            "resourceManagementType": "CUSTOMER" if self.express is None else "ECS",
         }
+        if self.express is not None:
+            del view["taskDefinition"]  # its deployments and revisions name it
         if self.history:
             view["currentServiceDeployment"] = self.history[-1].arn
         if ecs:

@@ -6,6 +6,7 @@ from typing import Any
 from moto.ecs.models import EC2ContainerServiceBackend
 
 from longshore_local.ecs import errors, events
+from longshore_local.ecs.daemons import tagged
 from longshore_local.ecs.engine import Engine
 
 MOST_TAGS = 50
@@ -54,6 +55,8 @@ class Tags:
 
 
 def _resource(backend: EC2ContainerServiceBackend, arn: str) -> Any:
+    if (daemon := tagged(backend, arn)) is not None:
+        return daemon
     parsed = backend._parse_resource_arn(arn)
     if parsed["service"] == "service":
         service = backend.services.get(f"{parsed.get('cluster_id')}:{parsed['id']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.credentials import Credentials
+from urllib3.exceptions import ProtocolError
 
 from longshore.aws.eks_access import Cluster, Clusters, Tokens, presigned_token
 from longshore.aws.kubernetes import Kubernetes, NotConnectedError, UntrustedError
@@ -87,6 +89,8 @@ def test_an_endpoint_that_does_not_answer_everyone_is_private(network: dict[str,
         ("aws", "eu-west-1", "sts.eu-west-1.amazonaws.com"),
         ("aws-cn", "cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
         ("aws-us-gov", "us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+        ("aws-eusc", "eusc-de-east-1", "sts.eusc-de-east-1.amazonaws.eu"),
+        ("aws-iso-b", "us-isob-east-1", "sts.us-isob-east-1.sc2s.sgov.gov"),
     ],
 )
 def test_a_token_is_a_presigned_url(partition: str, region: str, host: str) -> None:
@@ -184,6 +188,57 @@ def test_another_authority_is_not_trusted(cluster: KubernetesCluster, tmp_path: 
     with pytest.raises(UntrustedError):
         client.get(DEPLOYMENTS)
     client.close()
+
+
+def test_certificates_as_eks_makes_them_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without key identifiers, which Python 3.13 asks for unless told otherwise (kubernetes-client/python#2394)."""
+    plain = make_certificate(tmp_path, identified=False)
+    default = ssl.create_default_context
+
+    def strict(*args: Any, **members: Any) -> ssl.SSLContext:
+        context = default(*args, **members)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    with KubernetesCluster("shop", VirtualTimeline(), lambda image: None, certificate=plain, secured=False) as made:
+        client = Kubernetes(made.url, plain.ca.read_text(), lambda: "token")
+        assert client.get(DEPLOYMENTS)["items"] == []
+        client.close()
+        other = make_certificate(tmp_path / "other", identified=False)
+        client = Kubernetes(made.url, other.ca.read_text(), lambda: "token")
+        with pytest.raises(UntrustedError):
+            client.get(DEPLOYMENTS)
+        client.close()
+        client = Kubernetes(made.url.replace("127.0.0.1", "127.0.0.2"), plain.ca.read_text(), lambda: "token")
+        with pytest.raises((UntrustedError, NotConnectedError)):
+            client.get(DEPLOYMENTS)
+        client.close()
+
+
+def test_a_connection_that_was_given_up_is_made_anew_to_read_and_not_to_write(
+    cluster: KubernetesCluster, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect()
+    pool = client._pool  # what it holds is what the other side gives up
+    send, cuts = pool.request, [1]
+
+    def cut(*args: Any, **members: Any) -> Any:
+        if cuts:
+            cuts.pop()
+            raise ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
+        return send(*args, **members)
+
+    monkeypatch.setattr(pool, "request", cut)
+    assert client.get(DEPLOYMENTS)["items"] == []
+    cuts += [1, 1]
+    with pytest.raises(UpstreamError):
+        client.get(DEPLOYMENTS)
+    assert cuts == []
+    cuts.append(1)
+    with pytest.raises(AmbiguousError):
+        client.patch(DEPLOYMENTS + "/x", {})
+    assert [method for method, _ in cluster.server.requests] == ["GET"]
 
 
 def test_nobody_there_is_told_from_no_answer(cluster: KubernetesCluster, connect: Connect) -> None:

@@ -10,6 +10,7 @@ import pytest
 from longshore.aws import eks_objects as objects
 from longshore.aws import eks_pods as pods
 from longshore.aws.eks_nodes import platforms
+from longshore.owners import recognise
 
 DIGEST, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
@@ -92,13 +93,15 @@ def test_when_the_template_was_written(kind: str, entries: list[dict[str, Any]],
         ({"labels": {"argocd.argoproj.io/instance": "shop"}}, "Argo CD"),
         ({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, "Argo CD"),
         ({"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}, "Flux"),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, None),
         ({"managedFields": [{"manager": "helm-controller", "fieldsV1": {"f:spec": {}}}]}, "Flux"),
         ({"managedFields": [{"manager": "argocd-controller", "fieldsV1": {"f:metadata": {}}}]}, None),
         ({"managedFields": [{"manager": "kubectl-client-side-apply", "fieldsV1": {"f:spec": {}}}]}, None),
     ],
 )
 def test_who_owns_a_workload(meta: dict[str, Any], owner: str | None) -> None:
-    assert objects.owner({"metadata": meta}) == owner
+    found = recognise(objects.tags_of({"metadata": meta}))
+    assert (found.kind.label if found else None) == owner
 
 
 def test_annotations_are_tags_by_other_names() -> None:

@@ -203,6 +203,11 @@ def test_a_revision_that_ran_before_is_not_rolled_back(state: str, remedy: str) 
         ({"group": "service:web"}, {"dagster/run_id": "1"}, "service"),
         ({"startedBy": "AWS Step Functions"}, {"longshore:root-task": "arn"}, "step-functions"),
         ({"clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/AWSBatch-ce-1-2"}, {}, "batch"),
+        (
+            {"taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:daemon-task-definition/agent:1"},
+            {"longshore:root-task": "arn"},
+            "daemon",
+        ),
         ({"clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/my-AWSBatch-ce"}, {}, "standalone"),
     ],
 )

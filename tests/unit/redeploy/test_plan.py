@@ -161,7 +161,6 @@ def test_a_platform_that_is_missing_holds() -> None:
         (observed(running={}, desired=0), Reason.NOT_RUNNING),
         (observed(running={}, rollout_active=True, steady=False), Reason.DEPLOYMENT_IN_PROGRESS),
         (observed(running={"app": TWO}), Reason.SAME_DIGEST),
-        (observed(controller=Controller.CODE_DEPLOY), Reason.CONTROLLER_CODE_DEPLOY),
         (observed(controller=Controller.EXTERNAL), Reason.CONTROLLER_EXTERNAL),
         (observed(rollout_active=True), Reason.DEPLOYMENT_IN_PROGRESS),
     ],
@@ -256,6 +255,18 @@ def test_the_way_back_is_by_digest_and_keeps_the_tag() -> None:
     assert proposal.plan is not None
     assert (proposal.plan.rollback, proposal.plan.action) == (True, Action.REVISE)
     assert (change.image, change.digest, change.tag, change.previous) == (f"{HOST}/team/web@{ONE}", ONE, "prod", TWO)
+
+
+def test_the_way_back_of_a_version_is_known_by_the_version_that_worked() -> None:
+    observation = observed(policy="semver:minor", running={"app": TWO}, images={"app": f"{HOST}/team/web:1.6.0"})
+    goods = (Good({"app": ONE}, START, {"app": "1.5.0"}),)
+    assert one(way_back(facts(observation, record=Record(ARN, goods=goods)), "event-1", Reason.ROLLBACK)).tag == "1.5.0"
+
+
+def test_the_way_back_under_digest_goes_on_to_follow_what_is_declared_now() -> None:
+    observation = observed(running={"app": TWO})
+    goods = (Good({"app": ONE}, START, {"app": "old"}),)
+    assert one(way_back(facts(observation, record=Record(ARN, goods=goods)), "event-1", Reason.ROLLBACK)).tag == "prod"
 
 
 @pytest.mark.parametrize("goods", [(), GOODS])

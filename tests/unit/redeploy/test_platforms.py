@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from longshore.errors import UnsupportedError
+from longshore.errors import AccessDeniedError, LongshoreError, UnsupportedError, UpstreamError
 from longshore.redeploy.platforms import Platforms
 from longshore.workloads import PlatformKind
 from tests.fake_platform import WEB, FakePlatform, FakeRegistry, digest, image
@@ -68,6 +68,35 @@ def test_a_survey_asks_each_platform_for_its_own() -> None:
 def test_who_opted_in_anywhere_is_found() -> None:
     stage = Stage()
     assert set(stage.platforms.arns()) == {stage.service, FUNCTION}
+
+
+def test_a_kind_that_cannot_be_asked_holds_up_no_other_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+
+    def denied() -> list[str]:
+        raise AccessDeniedError("no")
+
+    monkeypatch.setattr(stage.functions, "arns", denied)
+    assert list(stage.platforms.arns()) == [stage.service]
+    assert stage.platforms.unasked == {"lambda-function": "no"}
+    assert (stage.platforms.unseen(FUNCTION), stage.platforms.unseen(stage.service)) == ("no", "")
+    monkeypatch.undo()
+    assert set(stage.platforms.arns()) == {stage.service, FUNCTION}
+    assert (stage.platforms.unasked, stage.platforms.unseen(FUNCTION)) == ({}, "")
+
+
+def test_where_several_cannot_be_asked_and_nobody_is_found_the_error_is_raised_that_may_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    for adapter, error in ((stage.services, AccessDeniedError("no")), (stage.functions, UpstreamError("500"))):
+
+        def failing(error: LongshoreError = error) -> list[str]:
+            raise error
+
+        monkeypatch.setattr(adapter, "arns", failing)
+    with pytest.raises(UpstreamError):
+        list(stage.platforms.arns())
 
 
 def test_a_kind_without_an_adapter_is_refused() -> None:

@@ -448,19 +448,27 @@ def test_a_refresh_passes_no_role() -> None:
     assert begun(world) == [TWO]
 
 
-@pytest.mark.parametrize(
-    ("controller", "reason"),
-    [(Controller.CODE_DEPLOY, "controller-code-deploy"), (Controller.EXTERNAL, "controller-external")],
-)
-def test_another_controller_is_left_its_service(controller: Controller, reason: str) -> None:
+def test_an_external_controller_is_left_its_service() -> None:
     world = World()
     world.registry.push(WEB, "prod", ONE)
     world.clock.advance(3600)
-    world.service(controller=controller)
+    world.service(controller=Controller.EXTERNAL)
     world.push("prod", TWO)
     world.run(1)
-    assert held(world) == [reason]
+    assert held(world) == ["controller-external"]
     assert world.platform.applied == []
+
+
+def test_code_deploy_is_given_digests_for_ecs_fixes_none_there() -> None:
+    world = World()
+    world.registry.push(WEB, "prod", ONE)
+    world.clock.advance(3600)
+    world.service(controller=Controller.CODE_DEPLOY)
+    world.push("prod", TWO)
+    world.run(1)
+    (plan,) = world.platform.applied
+    (change,) = plan.changes
+    assert (plan.action, change.image.partition("@")[2], change.tag) == (Action.REVISE, TWO, "prod")
 
 
 def test_observing_tells_the_plan_and_touches_nothing() -> None:

@@ -215,3 +215,19 @@ def test_somebody_elses_deployment_is_waited_for() -> None:
     world.platform.succeed(ARN)  # of what the tag named when it began: ONE
     world.run(5)
     assert len(world.platform.applied) == 1
+
+
+def test_what_is_paused_for_a_day_is_looked_at_ever_more_rarely() -> None:
+    """Sweeps and pushes look beside, and leave nothing behind that goes on for ever."""
+    world = function()
+    world.platform.deploy(ARN)
+    world.push("prod", TWO)
+    before = len(world.platform.observed)
+    for _ in range(24):
+        world.deliver(world.envelope("Sweep Due", {"workloads": [ARN]}))
+        world.run(60)
+    assert len(world.platform.observed) - before <= 24 * 8
+    assert world.platform.applied == []
+    world.platform.succeed(ARN)
+    sweep(world)
+    assert len(world.platform.applied) == 1

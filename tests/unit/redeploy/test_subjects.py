@@ -46,6 +46,8 @@ MEMBERS = {
     "platform": "ecs-service",
     "team": "payments",
     "channel": "#pay",
+    "owner": None,
+    "stack": None,
 }
 EVENT = Event.parse(
     {

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
+import pytest
+
+from longshore.errors import (
+    AccessDeniedError,
+    LongshoreError,
+    PermanentError,
+    ThrottledError,
+    UnsupportedError,
+    UpstreamError,
+)
 from longshore.events import Kind
 from longshore.images import Repository
 from tests.fake_platform import ACCOUNT, REGION, WEB, digest, image
 from tests.world import World, one_service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from longshore.workloads import Observation
 
 ONE, TWO = digest("one"), digest("two")
 
@@ -148,3 +164,95 @@ def test_what_could_not_be_looked_into_is_kept_and_what_opted_out_is_not() -> No
     assert world.index.get(other) is None
     (swept,) = [each for each in world.outcomes if each.reason == "swept" and "unseen" in each.detail]
     assert swept.detail["unseen"] == {arn: "the cluster does not answer"}
+
+
+@pytest.mark.parametrize("error", [UpstreamError("500"), UnsupportedError("too big"), AccessDeniedError("no")])
+def test_one_workload_that_cannot_be_looked_at_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, error: LongshoreError
+) -> None:
+    world, arn = one_service()
+    broken = world.service("api")
+    world.push("prod", TWO, send=False)
+    survey = world.platform.survey
+
+    def failing(arns: Sequence[str]) -> Sequence[Observation]:
+        if broken in arns:
+            raise error
+        return survey(arns)
+
+    monkeypatch.setattr(world.platform, "survey", failing)
+    world.queue.postpone(world.envelope("Sweep Due", {"workloads": [broken, arn]}), world.clock.now())
+    world.run(2)
+    assert world.index.get(broken) is not None
+    (split,) = [each for each in world.outcomes if each.reason == "one-by-one"]
+    assert split.detail == {"workloads": 2, "why": str(error)}
+    waiting = [body["detail"]["workloads"] for _, body in world.queue.waiting if "workloads" in body["detail"]]
+    assert [broken, arn] not in waiting
+    refused = [each.workload for each in world.outcomes if each.reason == "refused"]
+    assert refused == ([broken] if isinstance(error, PermanentError) else [])
+
+
+def test_a_page_that_is_throttled_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, arn = one_service()
+    other = world.service("api")
+
+    def throttled(arns: Sequence[str]) -> Sequence[Observation]:
+        raise ThrottledError
+
+    monkeypatch.setattr(world.platform, "survey", throttled)
+    world.queue.postpone(world.envelope("Sweep Due", {"workloads": [other, arn]}), world.clock.now())
+    world.run(2)
+    assert [each for each in world.outcomes if each.reason == "one-by-one"] == []
+
+
+def test_one_workload_that_keeps_failing_is_looked_at_ever_more_rarely_and_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, arn = one_service()
+
+    def failing(arns: Sequence[str]) -> Sequence[Observation]:
+        raise UpstreamError("500")
+
+    monkeypatch.setattr(world.platform, "survey", failing)
+    for _ in range(3):
+        world.queue.postpone(world.envelope("Sweep Due", {"workloads": [arn]}), world.clock.now())
+        world.run(120)
+    waits = [each for each in world.outcomes if each.reason == "unobserved"]
+    assert (world.failures, world.queue.waiting) == ([], [])
+    assert 6 <= len(waits) / 3 <= 8
+    assert {(each.workload, each.detail["why"]) for each in waits} == {(arn, "500")}
+    assert world.told == ["Deployment Failed"]
+    assert world.index.get(arn) is not None
+
+
+def test_one_workload_that_fails_for_a_while_is_decided_on_as_soon_as_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, arn = one_service()
+    world.registry.push(WEB, "prod", TWO)
+    look = {"repository-name": WEB.name}
+    world.switches.reason = "incident"  # the move is known, and nothing came of it
+    world.deliver(world.envelope("Sweep Due", look))
+    world.switches.reason = None
+    survey, left = world.platform.survey, [1, 2]
+
+    def failing(arns: Sequence[str]) -> Sequence[Observation]:
+        if left:
+            left.pop()
+            raise UpstreamError("500")
+        return survey(arns)
+
+    monkeypatch.setattr(world.platform, "survey", failing)
+    world.queue.postpone(world.envelope("Sweep Due", {"workloads": [arn]}), world.clock.now())
+    world.run(5)
+    assert [dict(plan.digests) for plan in world.platform.applied] == [{"app": TWO}]
+
+
+def test_what_a_kind_of_platform_that_cannot_be_asked_runs_is_kept_and_told() -> None:
+    world, _ = one_service()
+    world.platform.unasked["eks-workload"] = "GetResources: AccessDeniedException: no"
+    sweep(world)
+    world.run(10)
+    (told,) = [each for each in world.outcomes if each.reason == "platform-unreached"]
+    assert (told.metric, told.detail["platform"]) == ("PlatformUnreached", "eks-workload")
+    assert "AccessDenied" in told.detail["why"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from longshore.errors import GoneError
 from longshore.events import Kind
 from longshore.workloads import Deployment, DeploymentStatus, Rollout, RolloutStatus
 from tests.fake_platform import WEB, digest, image
@@ -390,6 +392,46 @@ def test_one_whose_workload_was_deleted_is_superseded() -> None:
     del world.platform.services[arn]
     world.run(30)
     assert ending(world, arn) == ("superseded", "workload-gone")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_whoever_deletes_a_workload_supersedes_its_deployment_though_the_platform_only_says_that_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    world, arn = started()
+    if not known:
+        world.records.advance(replace(deployment(world, arn), rollout=None))
+    del world.platform.services[arn]
+
+    def gone(*_: object) -> Rollout:
+        raise GoneError(arn)
+
+    monkeypatch.setattr(world.platform, "rollout", gone)
+    monkeypatch.setattr(world.platform, "find", gone)
+    world.run(60)
+    assert ending(world, arn) == ("superseded", "workload-gone")
+    assert world.failures == []
+
+
+def test_what_is_gone_of_a_workload_that_exists_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, arn = started()
+
+    def gone(*_: object) -> Rollout:
+        raise GoneError("the alias")
+
+    monkeypatch.setattr(world.platform, "rollout", gone)
+    with pytest.raises(GoneError):
+        world.deliver(world.envelope("Watch Due", {"workload": arn}), "watch_queue")
+
+
+def test_a_platform_that_tells_no_digests_is_believed_unless_another_image_is_declared() -> None:
+    for declared, outcome in ((image(WEB, "prod"), "verified"), (image(WEB, "other"), "changed-outside")):
+        world, arn = started()
+        world.platform.succeed(arn)
+        workload = replace(world.platform.observe(arn).workload, images={"app": declared})
+        world.platform.change(arn, workload=workload, running={}, since=world.clock.now())
+        world.run(6)
+        assert ending(world, arn)[1] == outcome
 
 
 def test_what_was_pushed_meanwhile_is_asked_for_after_any_end() -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from longshore.aws.errors import aws_errors
 from longshore.errors import GoneError, UpstreamError
 from longshore.images import MANIFESTS, Digest, Manifest, Repository, is_digest
+from longshore.places import Place
 from longshore.redeploy.state import Candidate
 
 if TYPE_CHECKING:
+    from longshore.aws.spokes import Access
     from longshore.redeploy.ports import Registry, Resolved
 
 _BATCH = 100  # BatchGetImage takes at most a hundred image ids
@@ -104,12 +106,21 @@ class EcrRegistry:
 
 
 class Registries:
-    """See `redeploy.ports.Registry`: private repositories and those of ECR Public, each asked where it is."""
+    """See `redeploy.ports.Registry`: private repositories and those of ECR Public, each asked where it is.
 
-    def __init__(self, private: Registry, public: Callable[[], Registry]) -> None:
-        """`public` is asked for with the first repository of ECR Public."""
+    A registry of an account and Region that is no spoke is asked with the hub's own rights, in its Region: what another
+    Region holds under the same name may be another image.
+    """
+
+    def __init__(
+        self, private: Callable[[str], Registry], public: Callable[[], Registry], spokes: Mapping[Place, Access] | None
+    ) -> None:
+        """`private` answers a Region's; `public` is asked for with the first repository of ECR Public."""
         self._private = private
         self._public = public
+        self._spokes = spokes or {}
+        self._made: dict[Place, Registry] = {}
+        self._regional: dict[str, Registry] = {}
 
     def resolve(self, repository: Repository, tag: str) -> Resolved | None:
         """See the port."""
@@ -124,4 +135,13 @@ class Registries:
         return self._of(repository).tags_of(repository, digest)
 
     def _of(self, repository: Repository) -> Registry:
-        return self._public() if repository.is_public else self._private
+        place = Place(repository.account, repository.region)
+        if repository.is_public:
+            return self._public()
+        if place not in self._spokes:
+            if place.region not in self._regional:
+                self._regional[place.region] = self._private(place.region)
+            return self._regional[place.region]
+        if place not in self._made:
+            self._made[place] = EcrRegistry(self._spokes[place].client("ecr"))
+        return self._made[place]

@@ -1,102 +1,100 @@
-"""ECS services: observe, apply, find, follow and stop deployments. The facts are those of aws.md B."""
+"""ECS services: who they are, and which way their deployments go. The facts are those of aws.md B."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
+from longshore.aws.ecs_definitions import TaskDefinitions, ecs_tags, required_platforms
+from longshore.aws.ecs_express import MAIN, ExpressServices
+from longshore.aws.ecs_rolling import RollingServices
 from longshore.aws.errors import aws_errors
+from longshore.aws.remembered import recalled
 from longshore.aws.tagging import opted_in
-from longshore.decisions import Reason
 from longshore.errors import GoneError
 from longshore.workloads import (
     HUMAN_TAG,
-    Action,
     Controller,
     Observation,
-    Plan,
-    Refusal,
-    Rollout,
-    RolloutStatus,
     Workload,
     WorkloadId,
 )
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from longshore.workloads import Plan, Rollout
+
 _SERVICES = 10  # DescribeServices takes at most ten
-_TAG_VALUE = 256  # characters of an AWS tag value
-_REGISTERED = (
-    "family",
-    "taskRoleArn",
-    "executionRoleArn",
-    "networkMode",
-    "containerDefinitions",
-    "volumes",
-    "placementConstraints",
-    "requiresCompatibilities",
-    "cpu",
-    "memory",
-    "pidMode",
-    "ipcMode",
-    "proxyConfiguration",
-    "inferenceAccelerators",
-    "ephemeralStorage",
-    "runtimePlatform",
-    "enableFaultInjection",
-    "trustedExecutionConfiguration",
-)
-"""What RegisterTaskDefinition takes; all else in a description is read-only."""
-
-_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
-_STATUSES = {
-    "PENDING": RolloutStatus.RUNNING,
-    "IN_PROGRESS": RolloutStatus.RUNNING,
-    "SUCCESSFUL": RolloutStatus.SUCCEEDED,
-    "STOP_REQUESTED": RolloutStatus.RUNNING,  # not stopped yet
-    "STOPPED": RolloutStatus.STOPPED,
-    "ROLLBACK_REQUESTED": RolloutStatus.ROLLING_BACK,
-    "ROLLBACK_IN_PROGRESS": RolloutStatus.ROLLING_BACK,
-    "ROLLBACK_SUCCESSFUL": RolloutStatus.ROLLED_BACK,
-    "ROLLBACK_FAILED": RolloutStatus.ROLLBACK_FAILED,
-}
 
 
-_EXPRESS = Refusal(Reason.UNSUPPORTED_PLATFORM, "ECS Express Mode keeps this service's revisions")
+class Way(Protocol):
+    """How the deployments of some ECS services go; see `redeploy.ports.Platform`."""
 
+    def observe(self, services: Sequence[tuple[Mapping[str, Any], Observation]]) -> list[Observation]:
+        """Each service as DescribeServices answers it and what is known of it, with what runs and rolls out there."""
+        ...
 
-class TaskDefinitions:
-    """Task definitions by ARN; a revision never changes, so each is read once in the life of the process."""
+    def apply(self, observation: Observation, plan: Plan, *, resumed: bool = False) -> str | None:
+        """See the port."""
+        ...
 
-    def __init__(self, ecs: Any, most: int = 512) -> None:
-        self._ecs = ecs
-        self._most = most
-        self._known: dict[str, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
+    def find(self, arn: str, since: datetime, other_than: str | None) -> str | None:
+        """See the port."""
+        ...
 
-    def get(self, arn: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """The revision and its tags."""
-        if arn not in self._known:
-            with aws_errors():
-                answer = self._ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
-            while len(self._known) >= self._most:
-                del self._known[next(iter(self._known))]
-            self._known[arn] = (answer["taskDefinition"], _tags(answer.get("tags")))
-        return self._known[arn]
+    def rollout(self, arn: str, id: str) -> Rollout:
+        """See the port."""
+        ...
+
+    def complete(self, arn: str, id: str) -> None:
+        """See the port."""
+        ...
+
+    def stop(self, arn: str, id: str) -> None:
+        """See the port."""
+        ...
 
 
 class EcsServices:
-    """The platform and the discovery of ECS services."""
+    """The platform and the discovery of ECS services; a service's deployment controller decides the way."""
 
-    def __init__(self, ecs: Any, tagging: Callable[[], Any], definitions: TaskDefinitions) -> None:
+    def __init__(
+        self,
+        ecs: Any,
+        tagging: Callable[[], Any],
+        definitions: TaskDefinitions,
+        code_deploy: Callable[[], Way],
+    ) -> None:
+        """`tagging` answers a client and `code_deploy` the way of its controller; both are made when first needed."""
         self._ecs = ecs
-        self._tagging = tagging  # built only for a sweep
+        self._tagging = tagging
         self._definitions = definitions
+        self._make_code_deploy = code_deploy
+        self._rolling = RollingServices(ecs, definitions)
+        self._express = ExpressServices(ecs, definitions)
+
+    @cached_property
+    def _code_deploy(self) -> Way:
+        return self._make_code_deploy()
+
+    def _way(self, controller: Controller | None) -> Way:
+        match controller:
+            case Controller.CODE_DEPLOY:
+                return self._code_deploy
+            case Controller.EXPRESS:
+                return self._express
+        return self._rolling
+
+    def _way_of(self, id: str) -> Way:
+        """The id of a CodeDeploy deployment is no ARN."""
+        return self._rolling if id.startswith("arn:") else self._code_deploy
 
     def observe(self, arn: str) -> Observation:
-        """DescribeServices, DescribeServiceRevisions and, once per revision, DescribeTaskDefinition."""
+        """DescribeServices, once per revision DescribeTaskDefinition, and what the service's way adds."""
         service = WorkloadId.parse(arn)
-        with aws_errors():
-            answer = self._ecs.describe_services(cluster=service.cluster, services=[service.name], include=["TAGS"])
-        found = self._observed(answer.get("services", []))
+        found = self._observed(self._described([service.name], service.cluster))
         if not found:
             raise GoneError(f"{arn} does not exist")
         return found[0]
@@ -119,143 +117,28 @@ class EcsServices:
 
     def _survey(self, cluster: str, names: Sequence[str]) -> list[Observation]:
         try:
-            with aws_errors():
-                answer = self._ecs.describe_services(cluster=cluster, services=list(names), include=["TAGS"])
+            return self._observed(self._described(names, cluster))
         except GoneError:
             return []
-        return self._observed(answer.get("services", []))
+
+    def _described(self, names: Sequence[str], cluster: str) -> Sequence[Mapping[str, Any]]:
+        with aws_errors():
+            answer = self._ecs.describe_services(cluster=cluster, services=list(names), include=["TAGS"])
+        services: Sequence[Mapping[str, Any]] = answer.get("services", [])
+        return services
 
     def _observed(self, services: Sequence[Mapping[str, Any]]) -> list[Observation]:
-        revisions = {str(s["serviceArn"]): revision for s in services if (revision := _revision(s))}
-        digests = self._digests(list(revisions.values())) if revisions else {}
-        return [self._observation(s, digests.get(revisions.get(str(s["serviceArn"]), ""), {})) for s in services]
+        known = [(service, self._known(service)) for service in services]
+        shifted = [each for each in known if each[1].controller is Controller.CODE_DEPLOY]
+        rolled = [each for each in known if each[1].controller is not Controller.CODE_DEPLOY]
+        return [*self._rolling.observe(rolled), *(self._code_deploy.observe(shifted) if shifted else ())]
 
-    def _observation(self, service: Mapping[str, Any], running: Mapping[str, str]) -> Observation:
-        workload, definition, tags = self._described(service)
-        rolling = _rolling(service)
-        return Observation(
-            workload=workload,
-            controller=Controller(service.get("deploymentController", {}).get("type", "ECS")),
-            running=running,
-            human_tags=_human_tags(definition, tags),
-            platforms=_platforms(service, definition),
-            roles=tuple(str(definition[k]) for k in ("taskRoleArn", "executionRoleArn") if definition.get(k)),
-            rollout=service.get("currentServiceDeployment"),
-            rollout_active=rolling,
-            desired=int(service.get("desiredCount", 0)),
-            steady=not rolling and not _failed(service) and service.get("runningCount") == service.get("desiredCount"),
-            active=service.get("status") == "ACTIVE",
-            refusal=_EXPRESS if service.get("resourceManagementType") == "ECS" else None,
-        )
-
-    def _digests(self, revisions: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        """The digest of each container by service revision."""
-        with aws_errors():
-            answer = self._ecs.describe_service_revisions(serviceRevisionArns=list(revisions))
-        return {
-            found["serviceRevisionArn"]: {
-                image["containerName"]: image["imageDigest"]
-                for image in found.get("containerImages", [])
-                if image.get("imageDigest")
-            }
-            for found in answer.get("serviceRevisions", [])
-        }
-
-    def apply(self, observation: Observation, plan: Plan, *, resumed: bool = False) -> str | None:
-        """UpdateService: a forced deployment of the same revision, or one of a revision whose images differ."""
-        service = WorkloadId.parse(plan.workload)
-        change: dict[str, Any] = {"forceNewDeployment": True}
-        if plan.action is Action.REVISE:
-            change["taskDefinition"] = self._revised(observation, plan, resumed)
-        with aws_errors():
-            answer = self._ecs.update_service(cluster=service.cluster, service=service.name, **change)
-        current = answer["service"].get("currentServiceDeployment")
-        return current if current != observation.rollout else None
-
-    def _revised(self, observation: Observation, plan: Plan, resumed: bool) -> str:
-        """The ARN of a revision with the plan's images; who died after registering it finds it again."""
-        wanted, tags = self._wanted(observation, plan)
-        if resumed:
-            with aws_errors():
-                latest = self._ecs.describe_task_definition(taskDefinition=wanted["family"])["taskDefinition"]
-            if _registrable(latest) == wanted:
-                return str(latest["taskDefinitionArn"])
-        if tags:
-            wanted["tags"] = [{"key": k, "value": v} for k, v in sorted(tags.items())]
-        with aws_errors():
-            answer = self._ecs.register_task_definition(**wanted)
-        return str(answer["taskDefinition"]["taskDefinitionArn"])
-
-    def _wanted(self, observation: Observation, plan: Plan) -> tuple[dict[str, Any], dict[str, str]]:
-        """The revision in use by the service, not the latest of its family, with other images (redeploy 8.8)."""
-        definition, tags = self._definitions.get(observation.workload.task_definition)
-        images = {change.container: change.image for change in plan.changes}
-        wanted = _registrable(definition)
-        wanted["containerDefinitions"] = [
-            {**container, "image": images[container["name"]]} if container["name"] in images else container
-            for container in definition["containerDefinitions"]
-        ]
-        carried = {k: v for k, v in tags.items() if not k.startswith("aws:") and k != HUMAN_TAG}
-        human = human_tag(plan, observation)
-        if 0 < len(human) <= _TAG_VALUE:  # what does not fit is found again by the tags of the digest
-            carried[HUMAN_TAG] = human
-        return wanted, carried
-
-    def find(self, arn: str, since: datetime, other_than: str | None) -> str | None:
-        """The newest service deployment created since, with a second of grace for rounded times."""
-        service = WorkloadId.parse(arn)
-        with aws_errors():
-            answer = self._ecs.list_service_deployments(
-                cluster=service.cluster, service=service.name, createdAt={"after": since - timedelta(seconds=1)}
-            )
-        found = [
-            d
-            for d in answer.get("serviceDeployments", [])
-            if d["serviceDeploymentArn"] != other_than and d["createdAt"] >= since - timedelta(seconds=1)
-        ]
-        found.sort(key=lambda d: d["createdAt"])
-        return str(found[-1]["serviceDeploymentArn"]) if found else None
-
-    def rollout(self, arn: str, id: str) -> Rollout:
-        """DescribeServiceDeployments, and once it succeeded the digests of its target revision."""
-        with aws_errors():
-            answer = self._ecs.describe_service_deployments(serviceDeploymentArns=[id])
-        found = answer.get("serviceDeployments", [])
-        if not found:
-            return Rollout(id, RolloutStatus.GONE, "the platform keeps no record of it")
-        deployment = found[0]
-        status = _STATUSES.get(deployment["status"], RolloutStatus.RUNNING)
-        target = deployment.get("targetServiceRevision", {}).get("arn") if status is RolloutStatus.SUCCEEDED else None
-        reasons = (deployment.get("statusReason"), deployment.get("rollback", {}).get("reason"))
-        return Rollout(
-            id,
-            status,
-            next((str(r) for r in reasons if r), ""),
-            self._digests([target]).get(target, {}) if target else {},
-            tuple(deployment.get("alarms", {}).get("triggeredAlarmNames", [])),
-            tuple(_counted(deployment.get("deploymentCircuitBreaker", {}))),
-        )
-
-    def stop(self, arn: str, id: str) -> None:
-        """StopServiceDeployment with rollback, which works even where the service has none configured."""
-        with aws_errors():
-            self._ecs.stop_service_deployment(serviceDeploymentArn=id, stopType="ROLLBACK")
-
-    def complete(self, arn: str, id: str) -> None:
-        """ECS completes its deployments by itself."""
-
-    def arns(self) -> Iterable[str]:
-        """GetResources by tag key, page after page; an ARN of before 2018 does not tell its cluster and is left out."""
-        found = opted_in(self._tagging(), "ecs:service")
-        return (arn for arn in found if WorkloadId.names(arn))
-
-    def _described(self, service: Mapping[str, Any]) -> tuple[Workload, Mapping[str, Any], Mapping[str, str]]:
+    def _known(self, service: Mapping[str, Any]) -> Observation:
+        """All that is the same whichever way its deployments go."""
         arn = str(service["serviceArn"])
         id = WorkloadId.parse(arn)
-        definition: Mapping[str, Any] = {}
-        tags: Mapping[str, str] = {}
-        if in_use := _task_definition(service):
-            definition, tags = self._definitions.get(in_use)
+        in_use = _task_definition(service)
+        definition, tags = self._definitions.get(in_use) if in_use else ({}, {})
         workload = Workload(
             arn=arn,
             platform=id.platform,
@@ -263,79 +146,72 @@ class EcsServices:
             region=id.region,
             cluster=id.cluster,
             name=id.label,
-            tags=_tags(service.get("tags")),
+            tags=ecs_tags(service.get("tags")),
             images={c["name"]: c["image"] for c in definition.get("containerDefinitions", []) if c.get("image")},
             task_definition=in_use,
         )
-        return workload, definition, tags
+        return Observation(
+            workload=workload,
+            controller=_controller(service),
+            human_tags=_human_tags(definition, tags, workload.tags),
+            platforms=required_platforms(service, definition),
+            roles=tuple(str(definition[k]) for k in ("taskRoleArn", "executionRoleArn") if definition.get(k)),
+            desired=int(service.get("desiredCount", 0)),
+            active=service.get("status") == "ACTIVE",
+        )
+
+    def apply(self, observation: Observation, plan: Plan, *, resumed: bool = False) -> str | None:
+        """See the port."""
+        return self._way(observation.controller).apply(observation, plan, resumed=resumed)
+
+    def find(self, arn: str, since: datetime, other_than: str | None) -> str | None:
+        """The deployment that began since, which the service's controller keeps."""
+        service = WorkloadId.parse(arn)
+        described = self._described([service.name], service.cluster)
+        return self._way(next(map(_controller, described), None)).find(arn, since, other_than)
+
+    def rollout(self, arn: str, id: str) -> Rollout:
+        """See the port."""
+        return self._way_of(id).rollout(arn, id)
+
+    def stop(self, arn: str, id: str) -> None:
+        """See the port."""
+        self._way_of(id).stop(arn, id)
+
+    def complete(self, arn: str, id: str) -> None:
+        """See the port."""
+        self._way_of(id).complete(arn, id)
+
+    def arns(self) -> Iterable[str]:
+        """GetResources by tag key, page after page; an ARN of before 2018 does not tell its cluster and is left out."""
+        found = opted_in(self._tagging(), "ecs:service")
+        return (arn for arn in found if WorkloadId.names(arn))
 
 
 def _task_definition(service: Mapping[str, Any]) -> str:
-    """The service's own, or that of its primary task set where an EXTERNAL controller keeps it there."""
-    primary = (s.get("taskDefinition") for s in service.get("taskSets") or [] if s.get("status") == "PRIMARY")
-    return str(service.get("taskDefinition") or next(primary, None) or "")
+    """That of the primary task set, where another controller than ECS keeps task sets; else the service's own.
+
+    An Express service names none, but its deployments do.
+    """
+    return str(_primary(service, "taskSets") or service.get("taskDefinition") or _primary(service, "deployments") or "")
 
 
-def _counted(breaker: Mapping[str, Any]) -> Iterator[str]:
-    """ServiceDeploymentCircuitBreaker of the ECS API: how many tasks failed, and how many it takes."""
-    failures, threshold = breaker.get("failureCount", 0), breaker.get("threshold", 0)
-    if failures:
-        of = f", the deployment circuit breaker trips at {threshold}" if threshold else ""
-        yield f"{failures} {'task' if failures == 1 else 'tasks'} failed{of}"
+def _primary(service: Mapping[str, Any], among: str) -> str | None:
+    found = (each.get("taskDefinition") for each in service.get(among) or [] if each.get("status") == "PRIMARY")
+    return next(found, None)
 
 
-def _registrable(definition: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: definition[key] for key in _REGISTERED if definition.get(key) not in (None, "")}
+def _controller(service: Mapping[str, Any]) -> Controller:
+    if service.get("resourceManagementType") == "ECS":
+        return Controller.EXPRESS
+    return Controller(service.get("deploymentController", {}).get("type", "ECS"))
 
 
-def _revision(service: Mapping[str, Any]) -> str | None:
-    """The service revision with most tasks: what users are served by while a deployment runs."""
-    revisions = service.get("currentServiceRevisions") or []
-    return str(max(revisions, key=lambda r: int(r.get("runningTaskCount", 0)))["arn"]) if revisions else None
-
-
-def human_tag(plan: Plan, observation: Observation) -> str:
-    """The value of `longshore:tag`: ``container=tag`` for each container whose image is written by digest."""
-    known = dict(observation.human_tags)
-    for change in plan.changes:
-        known.pop(change.container, None)
-        if "@" in change.image and change.tag:
-            known[change.container] = change.tag
-    return " ".join(f"{container}={tag}" for container, tag in sorted(known.items()))
-
-
-def _human_tags(definition: Mapping[str, Any], tags: Mapping[str, str]) -> Mapping[str, str]:
-    pairs = (entry.partition("=") for entry in tags.get(HUMAN_TAG, "").split())
+def _human_tags(
+    definition: Mapping[str, Any], tags: Mapping[str, str], of_service: Mapping[str, str]
+) -> Mapping[str, str]:
+    """By the tags of the task definition; that of an Express service is ECS's own, so there by the service's."""
+    pairs = [entry.partition("=") for entry in tags.get(HUMAN_TAG, "").split()]
     images = {c["name"]: c.get("image", "") for c in definition.get("containerDefinitions", [])}
+    pairs.append((MAIN, "=", recalled(images.get(MAIN, ""), of_service)))
     return {name: tag for name, _, tag in pairs if tag and "@" in images.get(name, "")}
-
-
-def _tags(tags: Sequence[Mapping[str, str]] | None) -> Mapping[str, str]:
-    return {tag["key"]: tag.get("value", "") for tag in tags or []}
-
-
-def _platforms(service: Mapping[str, Any], definition: Mapping[str, Any]) -> frozenset[str]:
-    """What an image must offer; nothing is required where instances of unknown kind run it."""
-    runtime = definition.get("runtimePlatform") or {}
-    system = "windows" if str(runtime.get("operatingSystemFamily", "")).startswith("WINDOWS") else "linux"
-    architecture = _ARCHITECTURES.get(runtime.get("cpuArchitecture", ""))
-    if architecture is None and _fargate(service):
-        architecture = "amd64"  # Fargate's default
-    return frozenset({f"{system}/{architecture}"}) if architecture else frozenset()
-
-
-def _fargate(service: Mapping[str, Any]) -> bool:
-    providers = {p.get("capacityProvider") for p in service.get("capacityProviderStrategy") or []}
-    return service.get("launchType") == "FARGATE" or bool(providers & {"FARGATE", "FARGATE_SPOT"})
-
-
-def _rolling(service: Mapping[str, Any]) -> bool:
-    """Whether ECS still works on a deployment. A failed one that nobody rolled back stays PRIMARY, and rests."""
-    standing = [d for d in service.get("deployments") or [] if d.get("status") in ("PRIMARY", "ACTIVE")]
-    states = [d.get("rolloutState") for d in standing]
-    return "IN_PROGRESS" in states or (len(states) > 1 and None in states)  # task sets have no rollout state
-
-
-def _failed(service: Mapping[str, Any]) -> bool:
-    deployments = service.get("deployments") or []
-    return any(d.get("status") == "PRIMARY" and d.get("rolloutState") == "FAILED" for d in deployments)

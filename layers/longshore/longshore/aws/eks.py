@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longshore.aws import eks_objects as objects
 from longshore.aws import eks_pods as pods_say
-from longshore.aws.ecs import human_tag
+from longshore.aws.ecs_definitions import human_tag
 from longshore.aws.eks_nodes import platforms, slim
 from longshore.aws.tagging import opted_in
 from longshore.decisions import Reason
@@ -20,11 +20,13 @@ from longshore.errors import (
     LongshoreError,
     UnsupportedError,
 )
+from longshore.owners import recognise
 from longshore.workloads import Action, Observation, Refusal, Rollout, RolloutStatus, Workload, WorkloadId
 
 if TYPE_CHECKING:
     from longshore.aws.eks_connections import Connections
     from longshore.aws.eks_objects import Object
+    from longshore.aws.kubernetes import Kubernetes
     from longshore.images import Digest
     from longshore.ports import Clock
     from longshore.workloads import Change, Plan
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 _NODES_KNOWN: Final = timedelta(minutes=5)
 _TOLD: Final = 10
 _WHY: Final = 300
-_OWNED: Final = "{} owns the workload and would undo the change"
 _BY_HAND: Final = "its updateStrategy is OnDelete: pods take a new image only when somebody deletes them"
+_IN_PART: Final = "its updateStrategy has a partition: pods below it keep the image that they have"
 
 
 class EksWorkloads:
@@ -97,6 +99,9 @@ class EksWorkloads:
         found = self._get(id)
         if refusal := _refusal(id.kind, found):
             raise UnsupportedError(refusal.why)
+        owner = recognise(objects.tags_of(found))
+        if owner and owner.kind.undoes:
+            raise UnsupportedError(f"{owner.kind.label} owns the workload and would undo the change")
         template = objects.template_of(id.kind, found)
         if objects.POLICY not in objects.notes(found):
             raise ConflictError(f"{id.arn} has opted out")
@@ -135,7 +140,7 @@ class EksWorkloads:
         (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
         """
         wanted = {c["name"]: c.get("image") for c in objects.containers_of(objects.template_of(id.kind, found))}
-        for pod in self._pods(id, pods_say.selector_of(found)):
+        for pod in self._own_pods(id, found):
             has = {c["name"]: c.get("image") for c in pod["spec"]["containers"] if c["name"] in wanted}
             if not pods_say.is_ready(pod) and has != wanted:
                 meta = pod["metadata"]
@@ -207,10 +212,17 @@ class EksWorkloads:
 
     def _annotated(self, arn: str, kind: str) -> Iterator[str]:
         name = arn.rpartition("/")[2]
-        for found in self._connections.ask(name, lambda api: list(api.list(objects.path(kind), metadata=True))):
+
+        def marked(api: Kubernetes) -> list[Object]:
+            """Of a page no more is kept than what is asked for: a cluster may have thousands."""
+            return [
+                found for found in api.list(objects.path(kind), metadata=True) if objects.POLICY in objects.notes(found)
+            ]
+
+        for found in self._connections.ask(name, marked):
             meta = found["metadata"]
             id = f"{arn}/{meta.get('namespace')}/{kind}/{meta.get('name')}"
-            if objects.POLICY in objects.notes(found) and WorkloadId.names(id):
+            if WorkloadId.names(id):
                 yield id
 
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
@@ -230,7 +242,7 @@ class EksWorkloads:
         """The pods, and what they run; nothing where the role may not see pods."""
         try:
             if id.kind != "cronjob":
-                pods = self._pods(id, pods_say.selector_of(found))
+                pods = self._own_pods(id, found)
                 return pods, pods_say.running(pods)
             template = objects.template_of(id.kind, found)
             pods = self._last_run(id, found, template)
@@ -244,16 +256,23 @@ class EksWorkloads:
         """The pods of the newest job that has the CronJob's template of now."""
         uid, wanted = found["metadata"]["uid"], _identity(template)
         where = f"/apis/batch/v1/namespaces/{id.namespace}/jobs"
-        jobs = [
-            job
-            for job in self._connections.ask(id.cluster, lambda api: list(api.list(where)))
-            if any(r.get("uid") == uid for r in job["metadata"].get("ownerReferences") or [])
-            and _identity(job["spec"]["template"]) == wanted
-        ]
+
+        def mine(api: Kubernetes) -> list[Object]:
+            return [
+                job
+                for job in api.list(where)
+                if any(r.get("uid") == uid for r in job["metadata"].get("ownerReferences") or [])
+                and _identity(job["spec"]["template"]) == wanted
+            ]
+
+        jobs = self._connections.ask(id.cluster, mine)
         if not jobs:
             return ()
         newest = max(jobs, key=lambda job: (job["metadata"]["creationTimestamp"], job["metadata"]["name"]))
         return self._pods(id, f"job-name={newest['metadata']['name']}")
+
+    def _own_pods(self, id: WorkloadId, found: Object) -> Sequence[Object]:
+        return pods_say.owned(found, self._pods(id, pods_say.selector_of(found)))
 
     def _pods(self, id: WorkloadId, selector: str) -> Sequence[Object]:
         if not selector:
@@ -266,9 +285,7 @@ class EksWorkloads:
         known, until = self._nodes.get(cluster, ((), self._clock.now()))
         if self._clock.now() >= until:
             try:
-                known = [
-                    slim(each) for each in self._connections.ask(cluster, lambda api: list(api.list("/api/v1/nodes")))
-                ]
+                known = self._connections.ask(cluster, lambda api: [slim(each) for each in api.list("/api/v1/nodes")])
             except AccessDeniedError:
                 known = ()  # then nothing is required of an image but what the pod template says
             self._nodes[cluster] = (known, self._clock.now() + _NODES_KNOWN)
@@ -276,9 +293,9 @@ class EksWorkloads:
 
 
 def _refusal(kind: str, found: Object) -> Refusal | None:
-    if owner := objects.owner(found):
-        return Refusal(Reason.GITOPS_OWNED, _OWNED.format(owner))
-    return Refusal(Reason.UNSUPPORTED_PLATFORM, _BY_HAND) if objects.by_hand(kind, found) else None
+    if objects.by_hand(kind, found):
+        return Refusal(Reason.UNSUPPORTED_PLATFORM, _BY_HAND)
+    return Refusal(Reason.UNSUPPORTED_PLATFORM, _IN_PART) if objects.partition(kind, found) else None
 
 
 def _pulls_again(template: Object, changes: Iterable[Change]) -> None:

@@ -22,6 +22,15 @@ _ANYWHERE: Final = "0.0.0.0/0"
 _KEPT: Final = timedelta(minutes=14)
 """A token is good for 15 minutes from its date, whatever its X-Amz-Expires."""
 _EXPIRES: Final = 60
+_SUFFIXES: Final = {
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-iso": "c2s.ic.gov",
+    "aws-iso-b": "sc2s.sgov.gov",
+    "aws-iso-e": "cloud.adc-e.uk",
+    "aws-iso-f": "csp.hci.ic.gov",
+}
+"""Of host names, by partition, as botocore's endpoints have them; elsewhere amazonaws.com."""
 _KNOWN: Final = timedelta(minutes=5)
 """For how long a cluster's description is believed: endpoint access can be changed, authorities are not."""
 
@@ -104,7 +113,7 @@ class Tokens:
 
 def presigned_token(credentials: Any, cluster: str, region: str, partition: str) -> str:
     """The token that aws-iam-authenticator reads: ``k8s-aws-v1.`` and the URL in base64url without padding."""
-    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    suffix = _SUFFIXES.get(partition, "amazonaws.com")
     url = f"https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15"
     request = AWSRequest(method="GET", url=url, headers={"x-k8s-aws-id": cluster})
     SigV4QueryAuth(credentials.get_frozen_credentials(), "sts", region, expires=_EXPIRES).add_auth(request)

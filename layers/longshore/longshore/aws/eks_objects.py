@@ -1,4 +1,4 @@
-"""What Kubernetes objects say of a workload: the template of its pods, how its rollout stands, who owns it."""
+"""What Kubernetes objects say of a workload: the template of its pods, how its rollout stands, who may own it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+
+from longshore.owners import MANAGER, is_mark
 
 Object = Mapping[str, Any]
 
@@ -30,21 +32,6 @@ ROOTS: Final = {
     "cronjob": "/apis/batch/v1/{}cronjobs",
 }
 """The kinds that Longshore deploys to, with the path of all their objects, whatever the namespace."""
-
-_ARGO: Final = "Argo CD"
-_FLUX: Final = "Flux"
-_MARKS: Final = {
-    "argocd.argoproj.io/tracking-id": _ARGO,
-    "argocd.argoproj.io/instance": _ARGO,
-    "kustomize.toolkit.fluxcd.io/name": _FLUX,
-    "helm.toolkit.fluxcd.io/name": _FLUX,
-}
-_MANAGERS: Final = {
-    "argocd-controller": _ARGO,
-    "argocd-application-controller": _ARGO,
-    "kustomize-controller": _FLUX,
-    "helm-controller": _FLUX,
-}
 
 
 def path(kind: str, namespace: str = "", name: str = "") -> str:
@@ -82,24 +69,21 @@ def notes(found: Object) -> Mapping[str, str]:
 
 
 def tags_of(found: Object) -> Mapping[str, str]:
-    """What is asked of Longshore by annotation, under the names that the same things have as AWS tags."""
-    noted = notes(found)
-    return {f"longshore:{key}": noted[PREFIX + key] for key in _READ if PREFIX + key in noted}
+    """What is asked of Longshore by annotation, under the names of the same things as AWS tags; and owners' marks.
+
+    Those are labels, annotations, and whoever manages fields of the spec.
+    """
+    meta, noted = found.get("metadata", {}), notes(found)
+    asked = {f"longshore:{key}": noted[PREFIX + key] for key in _READ if PREFIX + key in noted}
+    managers = (e.get("manager") for e in meta.get("managedFields") or [] if "f:spec" in (e.get("fieldsV1") or {}))
+    borne = {**(meta.get("labels") or {}), **noted, **{f"{MANAGER}{name}": "" for name in managers}}
+    return {**{key: str(text) for key, text in borne.items() if is_mark(key)}, **asked}
 
 
 def human_tags(found: Object, images: Mapping[str, str]) -> Mapping[str, str]:
     """The tags behind written digests, by container."""
     pairs = (entry.partition("=") for entry in notes(found).get(HUMAN, "").split())
     return {name: tag for name, _, tag in pairs if tag and "@" in images.get(name, "")}
-
-
-def owner(found: Object) -> str | None:
-    """Who undoes what others change: Argo CD or Flux, by their labels and annotations, or by the fields they own."""
-    meta = found.get("metadata", {})
-    marked = {**(meta.get("labels") or {}), **notes(found)}
-    by_mark = next((name for mark, name in _MARKS.items() if mark in marked), None)
-    managers = (e.get("manager") for e in meta.get("managedFields") or [] if "f:spec" in (e.get("fieldsV1") or {}))
-    return by_mark or next((_MANAGERS[m] for m in managers if m in _MANAGERS), None)
 
 
 def changed_at(kind: str, found: Object) -> datetime:
@@ -137,15 +121,28 @@ def standing(kind: str, found: Object) -> Standing:
     spec, status = found["spec"], found.get("status") or {}
     observed = int(status.get("observedGeneration") or 0) >= int(found["metadata"].get("generation") or 0)
     told = _STANDINGS[kind](spec, status)
+    if told.failed and _is_old(kind, found):
+        told = told._replace(rolling=True, failed="")
     if not observed or spec.get("paused"):
         return told._replace(rolling=True, complete=False, failed="")
     return told
 
 
+def _progress(status: Object) -> Object:
+    found: Object = next((c for c in status.get("conditions") or [] if c.get("type") == "Progressing"), {})
+    return found
+
+
+def _is_old(kind: str, found: Object) -> bool:
+    """Whether an earlier template ran out of time: the condition stays until the next one makes progress."""
+    told = _progress(found.get("status") or {}).get("lastUpdateTime")
+    return bool(told) and datetime.fromisoformat(str(told)) < changed_at(kind, found)
+
+
 def _deployment(spec: Object, status: Object) -> Standing:
     desired = int(spec.get("replicas", 1))
     updated, available = int(status.get("updatedReplicas") or 0), int(status.get("availableReplicas") or 0)
-    progress: Object = next((c for c in status.get("conditions") or [] if c.get("type") == "Progressing"), {})
+    progress = _progress(status)
     if progress.get("reason") == "ProgressDeadlineExceeded":
         return Standing(False, False, f"ProgressDeadlineExceeded: {progress.get('message', '')}", desired)
     replaced = updated >= desired and int(status.get("replicas") or 0) <= updated
@@ -155,8 +152,7 @@ def _deployment(spec: Object, status: Object) -> Standing:
 
 def _stateful_set(spec: Object, status: Object) -> Standing:
     desired = int(spec.get("replicas", 1))
-    partition = int(((spec.get("updateStrategy") or {}).get("rollingUpdate") or {}).get("partition") or 0)
-    if partition:
+    if partition := _partition(spec):
         rolling = int(status.get("updatedReplicas") or 0) < desired - partition
     else:
         rolling = status.get("updateRevision") != status.get("currentRevision")
@@ -178,3 +174,12 @@ def by_hand(kind: str, found: Object) -> bool:
     """Whether pods are replaced only when somebody deletes them."""
     strategy = found["spec"].get("updateStrategy") or {}
     return kind in ("statefulset", "daemonset") and strategy.get("type") == "OnDelete"
+
+
+def partition(kind: str, found: Object) -> int:
+    """Below which ordinal the pods of a StatefulSet keep the template that they have."""
+    return _partition(found["spec"]) if kind == "statefulset" else 0
+
+
+def _partition(spec: Object) -> int:
+    return int(((spec.get("updateStrategy") or {}).get("rollingUpdate") or {}).get("partition") or 0)

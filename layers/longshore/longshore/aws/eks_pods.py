@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from longshore.images import Digest, is_digest
 
 Object = Mapping[str, Any]
 
+_TEMPLATE_HASH = "pod-template-hash"
+
 
 def is_ready(pod: Object) -> bool:
     """Whether a pod serves."""
     conditions = (pod.get("status") or {}).get("conditions") or []
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def owned(found: Object, pods: Iterable[Object]) -> Sequence[Object]:
+    """Those that a workload made itself: others may carry the labels that it selects by, such as its canary's.
+
+    A Deployment owns pods through ReplicaSets, each named by it and by the hash of its template.
+    """
+    meta = found["metadata"]
+
+    def mine(pod: Object) -> bool:
+        of = f"{meta['name']}-{(pod['metadata'].get('labels') or {}).get(_TEMPLATE_HASH)}"
+        owners = pod["metadata"].get("ownerReferences") or []
+        return any(o["uid"] == meta["uid"] or (o["kind"], o["name"]) == ("ReplicaSet", of) for o in owners)
+
+    return [pod for pod in pods if mine(pod)]
 
 
 def running(pods: Iterable[Object], *, ended: bool = False) -> Mapping[str, Digest]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,6 +33,8 @@ _KINDS: dict[str, type[LongshoreError]] = {
         (
             "ClusterNotFoundException",
             "ServiceNotFoundException",
+            "DaemonNotFoundException",
+            "DaemonNotActiveException",
             "ServiceNotActiveException",
             "ServiceDeploymentNotFoundException",
             "RepositoryNotFoundException",
@@ -61,6 +63,8 @@ _KINDS: dict[str, type[LongshoreError]] = {
             "ResourceConflict",
             "ResourceConflictException",
             "PreconditionFailedException",
+            "DeploymentLimitExceededException",
+            "DeploymentAlreadyCompletedException",
         ),
         ConflictError,
     ),
@@ -74,10 +78,16 @@ _KINDS: dict[str, type[LongshoreError]] = {
             "PlatformTaskDefinitionIncompatibilityException",
             "PlatformUnknownException",
             "BlockedException",
+            "InvalidRevisionException",
+            "InvalidAutoRollbackConfigException",
+            "DeploymentConfigDoesNotExistException",
+            "UnsupportedActionForDeploymentTypeException",
         ),
         UnsupportedError,
     ),
 }
+
+_NOTHING_ELSE: Mapping[str, type[LongshoreError]] = {}
 
 
 def translated(error: ClientError | BotoCoreError) -> LongshoreError:
@@ -95,12 +105,18 @@ def translated(error: ClientError | BotoCoreError) -> LongshoreError:
 
 
 @contextmanager
-def aws_errors(*, gone: Collection[str] = ()) -> Iterator[None]:
-    """Raises what happens inside as Longshore's errors; `gone` are codes that here mean that a thing does not exist."""
+def aws_errors(
+    *, gone: Collection[str] = (), kinds: Mapping[str, type[LongshoreError]] = _NOTHING_ELSE
+) -> Iterator[None]:
+    """Raises what happens inside as Longshore's errors; `gone` are codes that here mean that a thing does not exist.
+
+    `kinds` says what other codes mean here.
+    """
     try:
         yield
     except (ClientError, BotoCoreError) as error:
         raised = translated(error)
-        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in gone:
-            raised = GoneError(str(raised))
+        code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+        if kind := GoneError if code in gone else kinds.get(code):
+            raised = kind(str(raised))
         raise raised from error

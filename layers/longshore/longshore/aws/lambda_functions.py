@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longshore.aws.errors import aws_errors
+from longshore.aws.remembered import recalled, remembered
 from longshore.aws.tagging import opted_in
 from longshore.decisions import Reason
 from longshore.errors import ConflictError, GoneError, UnsupportedError
@@ -24,11 +25,9 @@ from longshore.workloads import (
 )
 
 if TYPE_CHECKING:
-    from longshore.images import Digest
     from longshore.workloads import Change, Plan
 
 _LATEST = "$LATEST"
-_TAG_VALUE = 256  # characters of an AWS tag value
 _ARCHITECTURES = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 _ZIP = Refusal(Reason.UNSUPPORTED_PLATFORM, "its code is a zip archive; only container images are followed")
 _WELL = {RolloutStatus.SUCCEEDED}
@@ -38,8 +37,9 @@ _NAMES_NOTHING = ("ResourceNotFoundException",)
 class LambdaFunctions:
     """The platform and the discovery of functions.
 
-    A deployment is a published version; its id is the version's number, followed by ``/<alias>`` where the function's
-    callers use one. Without an alias they use the unpublished version, which the same update changes.
+    A deployment is a published version; its id is the version's number, followed by ``/<alias>/<revision>`` where the
+    function's callers use one, with the alias's RevisionId from before. Without an alias they use the unpublished
+    version, which the same update changes.
     """
 
     def __init__(self, functions: Any, tagging: Callable[[], Any]) -> None:
@@ -70,7 +70,7 @@ class LambdaFunctions:
         id = WorkloadId.parse(arn)
         latest = self._function(id.name)
         configuration, tags = latest["Configuration"], dict(latest.get("Tags") or {})
-        served, refusal, shifting = latest, None, False
+        served, refusal, shifting, revisions = latest, None, False, [str(configuration.get("RevisionId", ""))]
         if configuration.get("PackageType") != "Image":
             refusal = _ZIP
         elif name := tags.get(ALIAS_TAG, "").strip():
@@ -79,6 +79,7 @@ class LambdaFunctions:
             except GoneError:
                 refusal = Refusal(Reason.ALIAS_MISSING, f"the function has no alias {name}")
             else:
+                revisions.append(str(alias["RevisionId"]))
                 shifting = bool((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"))
                 if alias["FunctionVersion"] != _LATEST:
                     served = self._function(id.name, alias["FunctionVersion"])
@@ -92,13 +93,13 @@ class LambdaFunctions:
         return Observation(
             workload=Workload(arn, id.platform, id.account, id.region, id.cluster, id.label, tags, images),
             running={FUNCTION: digest} if digest else {},
-            human_tags=_human_tag(images, tags),
+            human_tags={FUNCTION: tag} if (tag := recalled(image, tags)) else {},
             platforms=frozenset({architecture} if architecture else ()),
             rollout_active=busy,
             desired=1,
             steady=not busy and {_status(each["Configuration"]) for each in (latest, served)} == _WELL,
             refusal=refusal,
-            revision=str(configuration.get("RevisionId", "")),
+            revision="/".join(revisions),
         )
 
     def apply(self, observation: Observation, plan: Plan, *, resumed: bool = False) -> str | None:
@@ -113,30 +114,32 @@ class LambdaFunctions:
         name, tags = observation.workload.name, observation.workload.tags
         alias = tags.get(ALIAS_TAG, "").strip()
         image = _image(change)
-        request = {"FunctionName": name, "ImageUri": image, "RevisionId": observation.revision}
+        revision, _, named = observation.revision.partition("/")
+        request = {"FunctionName": name, "ImageUri": image, "RevisionId": revision}
         good = self._version_of(name, image) if plan.rollback and alias else None
         with aws_errors(gone=_NAMES_NOTHING):
             self._lambda.update_function_code(**request, DryRun=True)
-            known = _remembered(image, change.tag, tags.get(HUMAN_TAG, ""))
+            known = remembered(image, change.tag, tags.get(HUMAN_TAG, ""))
             if known is not None and known != tags.get(HUMAN_TAG):
                 self._lambda.tag_resource(Resource=plan.workload, Tags={HUMAN_TAG: known})
             if good:
-                self._move(name, alias, good)
+                self._move(name, alias, good, named)
             answer = self._lambda.update_function_code(**request, Publish=good is None)
-        return _id(good or str(answer["Version"]), alias)
+        return _id(good or str(answer["Version"]), alias, named)
 
     def find(self, arn: str, since: datetime, other_than: str | None) -> str | None:
         """The newest version published since, with a second of grace for rounded times."""
         name = WorkloadId.parse(arn).name
         alias = str((self._function(name).get("Tags") or {}).get(ALIAS_TAG, "")).strip()
+        named = str(self._alias(name, alias)["RevisionId"]) if alias else ""
         begun = (v for v in self._versions(name) if _moment(v["LastModified"]) >= since - timedelta(seconds=1))
-        found = [id for v in begun if (id := _id(str(v["Version"]), alias)) != other_than]
+        found = [id for v in begun if (id := _id(str(v["Version"]), alias, named)) != other_than]
         return found[-1] if found else None
 
     def rollout(self, arn: str, id: str) -> Rollout:
         """How a version stands, and whether the alias names it yet."""
         name = WorkloadId.parse(arn).name
-        version, _, alias = id.partition("/")
+        version, alias, revision = _parts(id)
         try:
             found = self._function(name, version)
         except GoneError:
@@ -146,15 +149,16 @@ class LambdaFunctions:
         if status is not RolloutStatus.SUCCEEDED:
             return Rollout(id, status, _reason(configuration))
         digest = str(found["Code"].get("ResolvedImageUri", "")).partition("@")[2]
-        if alias and self._names(name, alias) != version:
-            status = RolloutStatus.READY
-        return Rollout(id, status, digests={FUNCTION: digest} if digest else {})
+        if alias:
+            status = self._stands(name, alias, version, revision)
+        why = f"somebody else moved the alias {alias}" if status is RolloutStatus.REPLACED else ""
+        return Rollout(id, status, why, digests={FUNCTION: digest} if digest else {})
 
     def complete(self, arn: str, id: str) -> None:
-        """UpdateAlias. Raises ConflictError when somebody else moved it since it was read."""
-        version, _, alias = id.partition("/")
+        """UpdateAlias. Raises ConflictError when somebody else moved it since the deployment began."""
+        version, alias, revision = _parts(id)
         with aws_errors(gone=_NAMES_NOTHING):
-            self._move(WorkloadId.parse(arn).name, alias, version)
+            self._move(WorkloadId.parse(arn).name, alias, version, revision)
 
     def stop(self, arn: str, id: str) -> None:
         """Always raises ConflictError, for Lambda lets no update be stopped; GoneError without the version."""
@@ -172,19 +176,22 @@ class LambdaFunctions:
             found: Mapping[str, Any] = self._lambda.get_alias(FunctionName=name, Name=alias)
         return found
 
-    def _names(self, name: str, alias: str) -> str:
-        """The version that an alias names; none where it is gone."""
+    def _stands(self, name: str, alias: str, version: str, revision: str) -> RolloutStatus:
+        """Whether the alias names a version that is ready, is still to be moved, or was moved by somebody else."""
         try:
-            return str(self._alias(name, alias)["FunctionVersion"])
+            found = self._alias(name, alias)
         except GoneError:
-            return ""
+            return RolloutStatus.READY  # moving it will tell
+        if found["FunctionVersion"] == version:
+            return RolloutStatus.SUCCEEDED
+        return RolloutStatus.READY if revision in ("", found["RevisionId"]) else RolloutStatus.REPLACED
 
-    def _move(self, name: str, alias: str, version: str) -> None:
+    def _move(self, name: str, alias: str, version: str, revision: str) -> None:
+        """Unless it is no longer what it was at `revision`; an id of an earlier release knows none."""
         found = self._alias(name, alias)
         if found["FunctionVersion"] != version:
-            self._lambda.update_alias(
-                FunctionName=name, Name=alias, FunctionVersion=version, RevisionId=found["RevisionId"]
-            )
+            before = revision or found["RevisionId"]
+            self._lambda.update_alias(FunctionName=name, Name=alias, FunctionVersion=version, RevisionId=before)
 
     def _versions(self, name: str) -> Iterable[Mapping[str, Any]]:
         """ListVersionsByFunction, the oldest first and the unpublished one left out."""
@@ -200,8 +207,14 @@ class LambdaFunctions:
         return max((str(v["Version"]) for v in ready), key=int, default=None)
 
 
-def _id(version: str, alias: str) -> str:
-    return f"{version}/{alias}" if alias else version
+def _id(version: str, alias: str, revision: str) -> str:
+    return f"{version}/{alias}/{revision}" if alias else version
+
+
+def _parts(id: str) -> tuple[str, str, str]:
+    version, _, rest = id.partition("/")
+    alias, _, revision = rest.partition("/")
+    return version, alias, revision
 
 
 def _image(change: Change) -> str:
@@ -224,28 +237,6 @@ def _reason(configuration: Mapping[str, Any]) -> str:
         if why := configuration.get(member):
             return f"{configuration.get(f'{member}Code', '')}: {why}".removeprefix(": ")
     return ""
-
-
-def _remembered(image: str, tag: str | None, before: str) -> str | None:
-    """The value of `longshore:tag`, ``<tag>@<digest>``, the newest first; None where nothing need be known.
-
-    The one before stays while there is room, for it is true until the update has succeeded.
-    """
-    _, _, digest = image.partition("@")
-    if not digest or not tag:
-        return None
-    newest = f"{tag}@{digest}"
-    others = [entry for entry in before.split() if entry != newest][:1]
-    whole = " ".join((newest, *others))
-    return whole if len(whole) <= _TAG_VALUE else newest
-
-
-def _human_tag(images: Mapping[str, str], tags: Mapping[str, str]) -> Mapping[str, str]:
-    """What people call the image that is written by digest, where it is that digest that the tag was kept for."""
-    digest: Digest = images.get(FUNCTION, "").partition("@")[2]
-    entries = (entry.rpartition("@sha256:") for entry in tags.get(HUMAN_TAG, "").split())
-    found = next((tag for tag, _, hex in entries if tag and f"sha256:{hex}" == digest), "")
-    return {FUNCTION: found} if found else {}
 
 
 def _moment(text: str) -> datetime:

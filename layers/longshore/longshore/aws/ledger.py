@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from typing import Any
 from longshore.aws.table import Table, expiry
 from longshore.errors import ConflictError
 from longshore.images import Digest, Repository
+from longshore.owners import Drift
 from longshore.ports import Clock, Good, Head, Record
 from longshore.workloads import (
     Action,
@@ -28,6 +29,8 @@ _HEADS_KEEP = timedelta(days=400)
 _RECORDS_KEEP = timedelta(days=400)
 _QUARANTINE_KEEP = timedelta(days=90)
 _PENDING_KEEP = timedelta(days=14)
+_DRIFT_KEEP = timedelta(days=400)
+_TRUTH_KEEP = timedelta(days=400)
 
 
 def _repository_key(repository: Repository) -> str:
@@ -192,7 +195,7 @@ def _workload(item: Mapping[str, Any]) -> Workload:
 
 
 class LedgerRecords:
-    """What was done to a workload: WORKLOAD#<arn> / DEPLOYMENT, HOLD, GOOD, TOLD, QUARANTINE#<digest>, PENDING#<…>."""
+    """What was done to a workload: WORKLOAD#<arn> / DEPLOYMENT, HOLD, GOOD, TOLD, DRIFT, TRUTH, PENDING# and so on."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -208,19 +211,13 @@ class LedgerRecords:
             if item.get("expires", now + 1) <= now:
                 continue
             kind, _, rest = item["sk"].partition("#")
-            if kind == "DEPLOYMENT":
-                record = replace(record, deployment=_deployment(item))
-            elif kind == "HOLD":
-                record = replace(record, hold=_hold(item))
-            elif kind == "GOOD":
-                record = replace(record, goods=tuple(_good(each) for each in item["goods"]))
-            elif kind == "QUARANTINE":
+            if kind == "QUARANTINE":
                 quarantined[rest] = datetime.fromisoformat(item["at"])
-            elif kind == "TOLD":
-                record = replace(record, told=item["what"])
             elif kind == "PENDING":
                 repository, _, tag = rest.rpartition("#")
                 pending[Repository.parse(repository), tag] = datetime.fromisoformat(item["at"])
+            elif kind in _MEMBERS:
+                record = replace(record, **_MEMBERS[kind](item))
         return replace(record, quarantined=quarantined, pending=pending)
 
     def begin(self, deployment: Deployment, previous: Deployment | None) -> None:
@@ -241,10 +238,7 @@ class LedgerRecords:
 
     def good(self, arn: str, goods: Sequence[Good]) -> None:
         """Replaces the last known good digests."""
-        items = [
-            {"digests": dict(g.digests), "since": g.since.isoformat(), "task_definition": g.task_definition}
-            for g in goods
-        ]
+        items = [{"digests": dict(g.digests), "since": g.since.isoformat(), "tags": dict(g.tags)} for g in goods]
         expires = expiry(self._clock.now(), _RECORDS_KEEP)
         self._table.put({"pk": _workload_key(arn), "sk": "GOOD", "goods": items, "expires": expires})
 
@@ -281,6 +275,20 @@ class LedgerRecords:
         """Keeps what was told last."""
         expires = expiry(self._clock.now(), _PENDING_KEEP)
         self._table.put({"pk": _workload_key(arn), "sk": "TOLD", "what": what, "expires": expires})
+
+    def drift(self, arn: str, drifts: Sequence[Drift]) -> None:
+        """Replaces what is declared otherwise than the owner declares it; nothing is kept of nothing."""
+        if not drifts:
+            self._table.delete(_workload_key(arn), "DRIFT")
+            return
+        expires = expiry(self._clock.now(), _DRIFT_KEEP)
+        item = {"pk": _workload_key(arn), "sk": "DRIFT", "drifts": [_drift_item(each) for each in drifts]}
+        self._table.put({**item, "expires": expires})
+
+    def published(self, arn: str, images: Mapping[str, str]) -> None:
+        """Keeps what the workload's parameters hold, by name."""
+        expires = expiry(self._clock.now(), _TRUTH_KEEP)
+        self._table.put({"pk": _workload_key(arn), "sk": "TRUTH", "images": dict(images), "expires": expires})
 
     def remember(self, arn: str, repository: Repository, tag: str, at: datetime) -> None:
         """Keeps a tag to look at when the running deployment ends."""
@@ -322,6 +330,8 @@ def _deployment_item(deployment: Deployment, now: datetime) -> dict[str, Any]:
         "correlation": plan.correlation,
         "rollback": plan.rollback,
         "subject": asdict(plan.subject),
+        "drifts": [_drift_item(each) for each in plan.drifts],
+        "parameters": dict(plan.parameters),
         "status": deployment.status.value,
         "began": deployment.began.isoformat(),
         "deadline": deployment.deadline.isoformat(),
@@ -333,6 +343,7 @@ def _deployment_item(deployment: Deployment, now: datetime) -> dict[str, Any]:
         "before": deployment.before,
         "ended": deployment.ended.isoformat() if deployment.ended else None,
         "outcome": deployment.outcome,
+        "silent": deployment.silent,
         "expires": expiry(now, _RECORDS_KEEP),
     }
 
@@ -359,6 +370,8 @@ def _deployment(item: Mapping[str, Any]) -> Deployment:
         item["correlation"],
         item.get("rollback", False),
         Subject(**item.get("subject", {})),
+        tuple(_drift(each) for each in item.get("drifts", ())),
+        item.get("parameters", {}),
     )
     return Deployment(
         plan,
@@ -373,7 +386,16 @@ def _deployment(item: Mapping[str, Any]) -> Deployment:
         item.get("before"),
         _time(item.get("ended")),
         item.get("outcome", ""),
+        item.get("silent", False),
     )
+
+
+def _drift_item(drift: Drift) -> dict[str, Any]:
+    return {**drift._asdict(), "since": drift.since.isoformat() if drift.since else None}
+
+
+def _drift(item: Mapping[str, Any]) -> Drift:
+    return Drift(**{**item, "since": _time(item.get("since"))})
 
 
 def _hold(item: Mapping[str, Any]) -> Hold:
@@ -381,4 +403,15 @@ def _hold(item: Mapping[str, Any]) -> Hold:
 
 
 def _good(item: Mapping[str, Any]) -> Good:
-    return Good(item["digests"], datetime.fromisoformat(item["since"]), item.get("task_definition", ""))
+    return Good(item["digests"], datetime.fromisoformat(item["since"]), item.get("tags", {}))
+
+
+_MEMBERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "DEPLOYMENT": lambda item: {"deployment": _deployment(item)},
+    "HOLD": lambda item: {"hold": _hold(item)},
+    "GOOD": lambda item: {"goods": tuple(_good(each) for each in item["goods"])},
+    "TOLD": lambda item: {"told": item["what"]},
+    "DRIFT": lambda item: {"drifts": tuple(_drift(each) for each in item["drifts"])},
+    "TRUTH": lambda item: {"published": item["images"]},
+}
+"""The members of a Record that an item of each sort key holds."""

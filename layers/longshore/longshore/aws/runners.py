@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from longshore.errors import AccessDeniedError, EndpointPrivateError
 from longshore.scan.ports import Runner
-from longshore.workloads import PlatformKind
+from longshore.workload_ids import PlatformKind
 
 if TYPE_CHECKING:
     from longshore.aws.inspector import Inspector

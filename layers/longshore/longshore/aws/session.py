@@ -27,8 +27,13 @@ def _session() -> boto3.session.Session:
 @cache
 def client(service: str, region: str | None = None) -> Any:
     """A boto3 client; made once, when first needed."""
+    return made(_session(), service, region)
+
+
+def made(session: boto3.session.Session, service: str, region: str | None) -> Any:
+    """A new client of a session, with the time-outs and tries of all of them."""
     with uncollected():
-        return _session().client(service, region_name=region, config=_CONFIG)
+        return session.client(service, region_name=region, config=_CONFIG)
 
 
 def credentials() -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from longshore.aws.errors import aws_errors
-from longshore.workloads import POLICY_TAG
+from longshore.workload_ids import POLICY_TAG
 
 
 def opted_in(tagging: Any, resource_type: str) -> Iterator[str]:

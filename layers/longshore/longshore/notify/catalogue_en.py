@@ -65,6 +65,7 @@ _KINDS = {
 
 _OUTCOMES = {
     "verified": "it runs what was decided and stayed healthy",
+    "not-run": "it is declared, and nothing has run of it yet",
     "alarms": "alarms went off while it was watched",
     "never-started": "the platform never began it",
     "not-completed": "the new version was ready, and the alias could not be moved to it",
@@ -78,6 +79,7 @@ _OUTCOMES = {
     "rolled-back-by-longshore": "it took too long, so Longshore had it rolled back",
     "raced": "the tag moved on while it rolled out",
     "changed-outside": "somebody else deployed meanwhile",
+    "iac-revert": "its owner brought back the older image that it still declares",
     "workload-gone": "the workload was deleted",
     "refused": "the platform or its API refused",
     "swept": "found by the sweep",
@@ -105,8 +107,12 @@ _NEXT = {
 
 _PLATFORMS = {
     "ecs-service": "ECS service",
+    "ecs-daemon": "ECS daemon",
     "lambda-function": "Lambda function",
     "eks-workload": "EKS workload",
+    "app-runner-service": "App Runner service",
+    "eventbridge-rule": "EventBridge rule",
+    "eventbridge-schedule": "EventBridge schedule",
 }
 
 _FACTS = {
@@ -123,6 +129,8 @@ _FACTS = {
     "deadline": "Deadline",
     "soaks-until": "Watched until",
     "why": "Why",
+    "owner": "Owner",
+    "drift": "Drift",
     "by": "By",
     "since": "Since",
     "until": "Until",
@@ -183,6 +191,8 @@ _FACTS = {
 _LINKS = {
     "service": "Service",
     "function": "Function",
+    "rule": "Rule",
+    "schedule": "Schedule",
     "cluster": "Cluster",
     "deployment": "Deployment",
     "task": "Task",

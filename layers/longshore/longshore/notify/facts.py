@@ -13,9 +13,11 @@ from longshore.notices import Fact
 from longshore.notify import findings, recovery, scanning
 from longshore.notify.catalogue_en import ENGLISH
 from longshore.notify.fields import Detail, clean, duration, items, mapping, short_digest, shown_time
+from longshore.owners import OwnerKind
 
 _CHANGES = 5
 _FACTS = 16
+_OF_OWNERS = ("gitops-owned", "owned", "iac-revert", "stack-not-updatable")
 _FAILURES = (Kind.DEPLOYMENT_FAILED, Kind.DEPLOYMENT_ROLLED_BACK)
 
 
@@ -184,6 +186,7 @@ def _all(kind: Kind, detail: Detail, following: str) -> Iterator[Fact]:
     if reason := reason_key(detail.get("reason")):
         yield Fact("fact.reason", reason, short=False)
     yield from _changes(kind, moved(detail))
+    yield from _owned(detail)
     for name in ("cluster", "platform"):
         if text := clean(detail.get(name), 256):
             keyed = f"platform.{text}"
@@ -195,6 +198,18 @@ def _all(kind: Kind, detail: Detail, following: str) -> Iterator[Fact]:
             yield Fact(f"fact.{label}", text, code=label in _CODE, short=label not in _LONG)
     if following:
         yield Fact("fact.next", f"next.{following}", short=False)
+
+
+def _owned(detail: Detail) -> Iterator[Fact]:
+    """Who owns the workload, where that matters, and what now differs from what the owner declares."""
+    drifts = [mapping(each) for each in items(detail.get("drift"))[:_CHANGES]]
+    if not drifts and detail.get("reason") not in _OF_OWNERS:
+        return
+    kind, stack = clean(detail.get("owner"), 64), clean(detail.get("stack"), 128)
+    label = OwnerKind(kind).label if kind in list(OwnerKind) else kind
+    yield Fact("fact.owner", f"{label} ({stack})" if label and stack else label)
+    told = (f"{clean(d.get('property'), 128)}: {clean(d.get('was'), 256)} → {clean(d.get('now'), 256)}" for d in drifts)
+    yield Fact("fact.drift", "; ".join(told), code=True, short=False)
 
 
 def _recovery(kind: Kind, detail: Detail, following: str, at: datetime) -> Iterator[Fact]:

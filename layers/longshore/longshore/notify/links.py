@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from longshore.notices import Link
-from longshore.workloads import PlatformKind, WorkloadId
+from longshore.workload_ids import PlatformKind, WorkloadId
 
 _DOMAINS = {
     "aws": "console.aws.amazon.com",
@@ -35,12 +35,25 @@ class Console:
         match workload.platform:
             case PlatformKind.ECS_SERVICE:
                 return self._ecs("link.service", workload.cluster, "services", workload.name, "health")
+            case PlatformKind.ECS_DAEMON:
+                where = f"/ecs/v2/clusters/{quoted(workload.cluster)}?region={self._region}"
+                return self._link("link.cluster", where)
             case PlatformKind.LAMBDA_FUNCTION:
                 where = f"/lambda/home?region={self._region}#/functions/{quoted(workload.name)}"
                 return self._link("link.function", where)
             case PlatformKind.EKS_WORKLOAD:
                 where = f"/eks/clusters/{quoted(workload.cluster)}?region={self._region}"
                 return self._link("link.cluster", where)
+            case PlatformKind.APP_RUNNER_SERVICE:
+                where = f"/apprunner/home?region={self._region}#/services/dashboard?service_arn={quoted(workload.arn)}"
+                return self._link("link.service", where)
+            case PlatformKind.EVENTBRIDGE_RULE:
+                bus = quoted(workload.namespace or "default")
+                where = f"/events/home?region={self._region}#/eventbus/{bus}/rules/{quoted(workload.name)}"
+                return self._link("link.rule", where)
+            case PlatformKind.EVENTBRIDGE_SCHEDULE:
+                path = f"{quoted(workload.namespace)}/{quoted(workload.name)}"
+                return self._link("link.schedule", f"/scheduler/home?region={self._region}#schedules/{path}")
 
     def deployments(self, workload: WorkloadId) -> Link | None:
         """The deployments of an ECS service, the newest first; the console lists no others."""

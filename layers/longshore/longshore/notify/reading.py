@@ -18,7 +18,7 @@ from longshore.notify.fields import Detail, clean, duration, first, items, mappi
 from longshore.notify.kinds import HELD_UNTIL, INCONCLUSIVE, MEANINGS, SOAKING, Meaning, entry, slug
 from longshore.notify.links import Console
 from longshore.redaction import redact_all, tail
-from longshore.workloads import WorkloadId
+from longshore.workload_ids import WorkloadId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AFTER_ROLLBACK = 5

@@ -15,7 +15,7 @@ from longshore.recover.service_reasons import CareReason, EndReason
 from longshore.recover.troubles import FULL, HALF, Limit, Sign, Trouble
 from longshore.settings import Mode
 from longshore.tasks import RECOVER_TAG, Task
-from longshore.workloads import POLICY_TAG
+from longshore.workload_ids import POLICY_TAG
 
 if TYPE_CHECKING:
     from longshore.recover.services import Service

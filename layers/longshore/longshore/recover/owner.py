@@ -13,6 +13,7 @@ _SERVICE_STARTED = "ecs-svc/"
 _SCHEDULES = ("events-rule/", "chronos-schedule/")
 _STEP_FUNCTIONS = "AWS Step Functions"
 _BATCH_CLUSTER, _BATCH_TAG = "AWSBatch-", "aws:batch:"
+_OF_DAEMONS = ":daemon-task-definition/"  # Managed Instances: ECS starts such tasks itself, and repairs their instances
 _ORCHESTRATOR_TAGS = ("dagster/", "prefect.io/", "airflow/")
 # Airflow's operator starts tasks as its owner, or as a UUID made from the task instance when it reattaches
 _AIRFLOW = re.compile(r"airflow.*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
@@ -28,6 +29,8 @@ def owner_of(task: Task, service: Mapping[str, Any] | None = None, tags: Mapping
     known = tags if tags is not None else task.tags or {}
     if task.group.startswith("service:") or task.started_by.startswith(_SERVICE_STARTED):
         return owner_of_service(service)
+    if _OF_DAEMONS in task.definition:
+        return Owner.DAEMON
     if task.cluster_name.startswith(_BATCH_CLUSTER) or _tagged(known, (_BATCH_TAG,)):
         return Owner.BATCH
     if task.started_by == _STEP_FUNCTIONS:

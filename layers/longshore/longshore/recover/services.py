@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from longshore.recover.diagnosis import Owner
 from longshore.recover.owner import owner_of_service
 from longshore.tasks import RECOVER_TAG, pairs
-from longshore.workloads import POLICY_TAG
+from longshore.workload_ids import POLICY_TAG
 
 if TYPE_CHECKING:
     from longshore.tasks import Task

@@ -10,27 +10,30 @@ from typing import TYPE_CHECKING
 from longshore.decisions import Decision, Reason, Verdict
 from longshore.errors import ConflictError, GoneError, NotReadyError, PermanentError, TransientError
 from longshore.events import PENDING, Kind
-from longshore.images import is_artifact_tag, is_tag
+from longshore.images import is_tag
 from longshore.ports import Good
+from longshore.redeploy.batch import Batch
 from longshore.redeploy.deploying import Deployer, abandoned
 from longshore.redeploy.gating import Gatekeeper
-from longshore.redeploy.looks import changed_unseen
+from longshore.redeploy.looks import changed_unseen, look_again
+from longshore.redeploy.ownership import put_in_line
 from longshore.redeploy.plan import Facts, Proposal, again, cooled, is_gated, propose, way_back
-from longshore.redeploy.state import Candidate
+from longshore.redeploy.stacks import with_stack
 from longshore.redeploy.telling import Teller, decided
 from longshore.workloads import DeploymentStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from longshore.errors import LongshoreError
     from longshore.events import Event
-    from longshore.images import Digest, Repository
+    from longshore.images import Repository
     from longshore.outcomes import Outcome
-    from longshore.ports import Head, Record
+    from longshore.ports import Record
     from longshore.redeploy.arrivals import Arrival
     from longshore.redeploy.policy import Profile
-    from longshore.redeploy.ports import Ports, Registry
+    from longshore.redeploy.ports import Ports
+    from longshore.redeploy.state import Candidate
     from longshore.workloads import Observation, Plan, Workload
 
 _RESOLUTIONS = 25  # winners whose tag is gone are passed over this often
@@ -40,9 +43,9 @@ _PAGE = 25
 _PAGE_EVERY = timedelta(seconds=10)
 """More followers than these are handed on, page by page: a function has two minutes, ECS five updates a second."""
 _LOOK_AGAIN = timedelta(seconds=5)
-_LOOK_AGAIN_IN_SILENCE = timedelta(minutes=1)
-"""How often it is looked whether somebody else's deployment has ended, where nothing tells."""
 _ASK_AGAIN = timedelta(minutes=5)
+_STACK_AGAIN = timedelta(minutes=2)
+_ASK_BACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,61 +55,7 @@ class Rules:
     profiles: Mapping[str, Profile]
     passable: tuple[str, ...] = ()
     observe_only: bool = False
-
-
-class Batch:
-    """What the decisions on one event share: heads, resolved candidates, the pause, and how many began."""
-
-    def __init__(self, event: Event, paused: str | None, arrival: Arrival | None = None) -> None:
-        self.event = event
-        self.paused = paused
-        self.begun = 0
-        self.tag = arrival.candidate.tag if arrival else None
-        self.heads: dict[Repository, Sequence[Head]] = {}
-        self._resolved: dict[tuple[Repository, str], Candidate | None] = {}
-        if arrival:
-            self.heads[arrival.repository] = arrival.heads
-            self._resolved[arrival.repository, arrival.candidate.tag] = arrival.candidate
-
-    def candidates(self, repository: Repository) -> list[Candidate]:
-        """Every tag that the ledger knows, each as the registry resolved it where that was asked."""
-        found = []
-        for head in self.heads[repository]:
-            key = (repository, head.tag)
-            if key not in self._resolved:
-                found.append(Candidate(head.tag, head.digest, moved_at=head.moved))
-            elif resolved := self._resolved[key]:
-                found.append(replace(resolved, moved_at=head.moved))
-        return [candidate for candidate in found if not is_artifact_tag(candidate.tag)]
-
-    def contents(self, observation: Observation) -> dict[Digest, Candidate]:
-        """The running images that the registry was asked for, by digest."""
-        digests = set(observation.running.values())
-        return {key: found for (_, key), found in self._resolved.items() if found and key in digests}
-
-    def unresolved(self, proposal: Proposal, observation: Observation) -> list[tuple[Repository, str]]:
-        """What a proposal hangs on, though the registry was not asked for it.
-
-        That is each candidate that something is wanted of, and what runs where an index would take its place: only both
-        indexes together tell whether the content differs.
-        """
-        followed = observation.workload.followed
-        gated = proposal.policy is not None and proposal.policy.options.gated
-        wanted: list[tuple[Repository, str]] = []
-        for container, candidate, decision in proposal.decisions:
-            repository = followed[container].origin if container else None
-            uncompared = decision.reason is Reason.CURRENT_NOT_COMPARABLE  # true of every tag, whatever it names
-            if repository and candidate and decision.verdict is not Verdict.SKIP and not uncompared:
-                wanted.append((repository, candidate.tag))
-                if candidate.platforms or gated:
-                    wanted += _beside(observation, repository if gated else None, container)
-        return [key for key in wanted if key not in self._resolved]
-
-    def resolve(self, registry: Registry, key: tuple[Repository, str]) -> bool:
-        """Asks the registry for a tag or a digest; what is no image is no candidate. False for what is gone."""
-        resolved = registry.resolve(*key)
-        self._resolved[key] = resolved.candidate if resolved and resolved.is_image else None
-        return resolved is not None
+    updatable: tuple[str, ...] = ()
 
 
 class Decider:
@@ -114,6 +63,7 @@ class Decider:
 
     def __init__(self, ports: Ports, rules: Rules, teller: Teller) -> None:
         self._platform = ports.platform
+        self._stacks = ports.stacks
         self._registry = ports.registry
         self._heads = ports.heads
         self._index = ports.index
@@ -185,9 +135,33 @@ class Decider:
         proposal = (way_back if reason is Reason.ROLLBACK else again)(facts, event.correlation, reason)
         decision = proposal.leading or Decision(Reason.SAME_DIGEST)
         if decision.deploys and proposal.plan:
+            self._blame(record, reason)
             return self._begin(batch, facts, proposal, proposal.plan)
+        if reason is Reason.ROLLBACK:
+            self._ask_back_later(event, facts)
         outcomes = self._stay(batch, facts, proposal, decision)
         return outcomes + self._decide(batch, observation) if record.pending else outcomes
+
+    def _blame(self, record: Record, reason: Reason) -> None:
+        """What never got steady says nothing against its image, until somebody who saw why asks for the way back."""
+        last = record.deployment
+        if reason is not Reason.ROLLBACK or last is None or last.outcome != "not-steady":
+            return
+        if brought := sorted(last.plan.brought - record.quarantined.keys()):
+            self._records.quarantine(record.arn, brought, last.outcome, self._clock.now())
+
+    def _ask_back_later(self, event: Event, facts: Facts) -> None:
+        """A way back that is asked for while Longshore's own deployment is followed is asked for again at its end.
+
+        What was verified by then is the last known good, and stays. Somebody else's deployment is not undone.
+        """
+        deployment = facts.record.deployment
+        if deployment is None or not deployment.status.active:
+            return
+        until = max(deployment.deadline, facts.now) + _ASK_BACK
+        detail = {"workload": facts.record.arn, "reason": Reason.ROLLBACK.value}
+        back = event.message("Redeploy Requested", detail, facts.now)
+        self._postponer.postpone(event.deferred(until, Reason.ROLLBACK.value, facts.now, back), until)
 
     def complete(self, event: Event, arn: str) -> list[Outcome]:
         """What the platform has prepared for a deployment of Longshore's is completed; nothing is decided anew."""
@@ -221,7 +195,7 @@ class Decider:
             return self._resume(batch, observation, record)
         if _overdue(record, now):
             self._reminder.postpone(batch.event.message("Watch Due", {"workload": record.arn}, now), now)
-        if changed_unseen(record, observation):
+        if changed_unseen(record, observation) or put_in_line(record, observation):
             return self._have_it_noticed(batch, observation)
         self._first_good(record, observation)
         facts, proposal = self._proposal(batch, observation, record)
@@ -249,7 +223,8 @@ class Decider:
             tag = batch.tag or observation.human_tags.get(container) or reference.effective_tag
             if tag and reference.origin:
                 self._records.remember(workload.arn, reference.origin, tag, now)
-        self._reminder.postpone(batch.event.message("Watch Due", {"workload": workload.arn}, now), now)
+        look = {"workload": workload.arn, "changed": True}
+        self._reminder.postpone(batch.event.message("Watch Due", look, now), now)
         return []
 
     def _forget(self, record: Record) -> None:
@@ -300,6 +275,7 @@ class Decider:
             passable=self._rules.passable,
             paused=batch.paused,
             observe_only=self._rules.observe_only,
+            updatable=self._rules.updatable,
         )
 
     def _proposal(self, batch: Batch, observation: Observation, record: Record) -> tuple[Facts, Proposal]:
@@ -312,7 +288,8 @@ class Decider:
             proposal = propose(facts, batch.event.correlation)
             unresolved = batch.unresolved(proposal, observation)
             if not unresolved:
-                return self._gatekeeper.gated(facts, proposal, batch.event.correlation)
+                facts, proposal = self._gatekeeper.gated(facts, proposal, batch.event.correlation)
+                return with_stack(facts, proposal, batch.event.correlation, self._stacks)
             for key in unresolved:
                 try:
                     there = batch.resolve(self._registry, key)
@@ -327,7 +304,7 @@ class Decider:
     def _first_good(self, record: Record, observation: Observation) -> None:
         """The first steady digests observed are the first last known good ones (design 6.1)."""
         if not record.goods and observation.steady and observation.running and observation.desired > 0:
-            self._records.good(record.arn, [Good(observation.running, self._clock.now())])
+            self._records.good(record.arn, [Good(observation.running, self._clock.now(), observation.tags)])
 
     def _wait(
         self, batch: Batch, facts: Facts, proposal: Proposal, decision: Decision, asked: datetime | None = None
@@ -340,13 +317,13 @@ class Decider:
                 self._records.remember(workload.arn, repository, candidate.tag, now)
         until = asked if decision.reason is Reason.GATE_PENDING else _until(facts, decision)
         if decision.reason is Reason.DEPLOYMENT_IN_PROGRESS:
-            until = self._unless_watched(facts.observation, now)
+            until = self._unless_watched(batch.event, facts.observation, now)
         if until is not None:
-            detail = {"workload": workload.arn, "reason": PENDING}
-            self._postponer.postpone(batch.event.message("Redeploy Requested", detail, now), until)
+            again = batch.event.message("Redeploy Requested", {"workload": workload.arn, "reason": PENDING}, now)
+            self._postponer.postpone(batch.event.deferred(until, decision.reason, now, again), until)
         return [decided(batch.event, batch.tag, workload.subject, proposal, decision)]
 
-    def _unless_watched(self, observation: Observation, now: datetime) -> datetime | None:
+    def _unless_watched(self, event: Event, observation: Observation, now: datetime) -> datetime | None:
         """When to look again; None while a deployment is under way whose end the watch will see."""
         arn = observation.workload.arn
         deployment = self._records.get(arn).deployment
@@ -354,8 +331,8 @@ class Decider:
             return (deployment.lease or now) + _LOOK_AGAIN  # whoever claimed it may have died
         if deployment and deployment.status.active:
             return None
-        if observation.workload.platform.is_silent:
-            return now + _LOOK_AGAIN_IN_SILENCE
+        if observation.is_silent:
+            return look_again(event, Reason.DEPLOYMENT_IN_PROGRESS, now)
         if observation.rollout_active and self._platform.observe(arn).rollout_active:
             return None
         return now + _LOOK_AGAIN  # it ended while we wrote, so nobody else will look
@@ -368,16 +345,6 @@ class Decider:
             return [outcome]
         kind = Kind.DEPLOYMENT_PLANNED if decision.reason is Reason.OBSERVE_ONLY else Kind.DEPLOYMENT_HELD
         return self._teller.tell_once(facts.record, replace(outcome, kind=kind), _what(decision, proposal))
-
-
-def _beside(
-    observation: Observation, repository: Repository | None, container: str
-) -> Iterator[tuple[Repository, Digest]]:
-    """What runs where a candidate would take its place; with a `repository`, in all containers of it."""
-    for name, reference in observation.workload.followed.items():
-        origin, running = reference.origin, observation.running.get(name)
-        if running and origin and (name == container or origin == repository):
-            yield origin, running
 
 
 def _what(decision: Decision, proposal: Proposal) -> str:
@@ -408,5 +375,7 @@ def _overdue(record: Record, now: datetime) -> bool:
 def _until(facts: Facts, decision: Decision) -> datetime | None:
     if decision.reason is Reason.COOLDOWN:
         return cooled(facts)
+    if decision.reason is Reason.STACK_BUSY:
+        return facts.now + _STACK_AGAIN
     until = decision.detail.get("until")
     return datetime.fromisoformat(str(until)) if until else None

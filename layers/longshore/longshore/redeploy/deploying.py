@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from longshore.decisions import Decision, Reason
 from longshore.errors import PermanentError, TransientError
 from longshore.events import PENDING
-from longshore.redeploy.looks import next_look
+from longshore.redeploy.looks import next_look, overtaken
 from longshore.redeploy.plan import pacing_of
 from longshore.redeploy.telling import begun, failed
-from longshore.workloads import Deployment, DeploymentStatus, RolloutStatus
+from longshore.workloads import Action, Deployment, DeploymentStatus, RolloutStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +34,7 @@ class Deployer:
 
     def __init__(self, ports: Ports, teller: Teller) -> None:
         self._platform = ports.platform
+        self._stacks = ports.stacks
         self._records = ports.records
         self._switches = ports.switches
         self._postponer = ports.postponer
@@ -58,6 +59,7 @@ class Deployer:
             lease=now + _LEASE,
             version=previous.version + 1 if previous else 1,
             before=facts.observation.rollout,
+            silent=facts.observation.is_silent,
         )
         self._records.begin(deployment, previous)
         watch = event.message("Watch Due", {"workload": plan.workload}, now)
@@ -67,7 +69,8 @@ class Deployer:
     def resume(self, event: Event, observation: Observation, record: Record, *, forbidden: bool) -> list[Outcome]:
         """Goes on where another invocation died: adopts what it asked for, or asks for it (the same plan).
 
-        `forbidden`: it may not be asked for any more, only adopted.
+        `forbidden`: it may not be asked for any more, only adopted. Nor may it where somebody else declared another
+        image since: that is decided on anew.
         """
         deployment, now = record.deployment, self._clock.now()
         assert deployment is not None  # `abandoned` said so
@@ -78,7 +81,7 @@ class Deployer:
         rollout = self._platform.find(deployment.plan.workload, deployment.began, deployment.before)
         if rollout:
             return self._started(replace(claimed, rollout=rollout), record)
-        if forbidden:
+        if forbidden or overtaken(observation, deployment.plan):
             self._records.advance(claimed.ends(DeploymentStatus.FAILED, now, "never-started"))
             return []
         return self._apply(event, observation, claimed, record, resumed=True)
@@ -103,7 +106,7 @@ class Deployer:
     ) -> list[Outcome]:
         now = self._clock.now()
         try:
-            rollout = self._platform.apply(observation, deployment.plan, resumed=resumed)
+            rollout = self._ask(observation, deployment, resumed)
         except TransientError:
             self._records.advance(replace(deployment, lease=now))  # whoever retries need not wait for us
             if not resumed:  # this message itself returns only when its visibility ends
@@ -113,6 +116,15 @@ class Deployer:
         except PermanentError as error:
             return self._refused(event, deployment, record, error)
         return self._started(replace(deployment, rollout=rollout), record)
+
+    def _ask(self, observation: Observation, deployment: Deployment, resumed: bool) -> str | None:
+        """The platform, or the owner's stack, which has the platform deploy; the watch then finds that deployment."""
+        plan = deployment.plan
+        if plan.action is not Action.STACK:
+            return self._platform.apply(observation, plan, resumed=resumed)
+        request = f"{plan.workload} {plan.correlation} {deployment.began.isoformat()}"
+        self._stacks.update(plan.workload, plan.subject.stack, plan.parameters, request, resumed=resumed)
+        return None
 
     def complete(self, event: Event, record: Record) -> list[Outcome]:
         """Does the last step of a deployment that the platform has prepared; how it ends, the watch sees."""

@@ -106,7 +106,7 @@ def _follow_digest(policy: DigestPolicy, current: Current, candidate: Candidate)
         return Decision(Reason.CURRENT_NOT_COMPARABLE, {"current": None})
     if candidate.tag != followed:
         return _left_out(candidate.tag, "tag", follows=followed)
-    if not current.running and policy.options.on_unknown is OnUnknown.HOLD:
+    if not current.running and policy.options.on_unknown is OnUnknown.HOLD and not current.precedes(candidate):
         return Decision(Reason.UNKNOWN_RUNNING, {"pushed": candidate.tag})
     if not candidate.digest:
         return Decision(Reason.UNKNOWN_PUSHED, {"pushed": candidate.tag})

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from longshore.decisions import Decision, Reason, Verdict
 from longshore.gates import SCAN_GATE
 from longshore.redeploy.decide import Candidate, Circumstances, Current, Veto, choose
+from longshore.redeploy.ownership import Ownership, Stack, as_owned, objection
 from longshore.redeploy.pacing import Pacing
-from longshore.redeploy.policy import Policy, PolicyError, Profile, Write, parse_policy
+from longshore.redeploy.policy import DigestPolicy, Policy, PolicyError, Profile, Write, parse_policy
 from longshore.workloads import Action, Change, Controller, DeploymentStatus, Observation, Plan, Workload
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from longshore.ports import Head, Record
     from longshore.redeploy.gating import Answers
 
-_CONTROLLERS = {
-    Controller.CODE_DEPLOY: Reason.CONTROLLER_CODE_DEPLOY,
-    Controller.EXTERNAL: Reason.CONTROLLER_EXTERNAL,
-}
+_CONTROLLERS = {Controller.EXTERNAL: Reason.CONTROLLER_EXTERNAL}
+_EXTERNAL = {"why": "whoever creates its task sets deploys it; under deployment controller ECS it would be followed"}
 
 
 _ON_WHAT_RUNS = frozenset(
@@ -38,7 +37,8 @@ class Facts:
     `candidates` are those of each repository that concern the workload now, `heads` the moves that the ledger knows
     (only their times are used). `contents` are the indexes that run, by digest: one that differs in its attestations
     alone is no other content (redeploy 8.3). `passable` are patterns of role ARNs. `paused` is the reason of the global
-    pause. `gates` is what scan said of digests.
+    pause. `gates` is what scan said of digests. `updatable` are patterns of the ARNs of stacks, `stack` is the owner's
+    where a plan hangs on it.
     """
 
     observation: Observation
@@ -52,6 +52,8 @@ class Facts:
     paused: str | None = None
     observe_only: bool = False
     gates: Answers = field(default_factory=dict)
+    updatable: tuple[str, ...] = ()
+    stack: Stack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,9 @@ def propose(facts: Facts, correlation: str) -> Proposal:
         return Proposal(workload.arn, tuple(decisions), policy=policy)
     kept, unknown = _kept(facts, {change.container for change in changes}) if policy.options.gated else ([], None)
     changes += kept
-    plan = Plan(workload.arn, _action(changes), tuple(changes), _why(decisions), correlation, subject=workload.subject)
+    why, action = _why(decisions), _action(facts, changes)
+    plan = Plan(workload.arn, action, tuple(changes), why, correlation, subject=workload.subject)
+    plan = _as_owned(facts, plan)
     along = unknown if policy.options.gated else _taken_along(workload, decisions)
     refusal = along or _refusal(facts, plan)
     if refusal is None:
@@ -140,6 +144,7 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
     """The plan that puts the last known good digests back, by digest and not by revision number (redeploy 8.10)."""
     workload = facts.observation.workload
     good = facts.record.goods[0].digests if facts.record.goods else {}
+    tags = _tags_back(facts)
     # A failed deployment leaves the good tasks running, but whatever ECS starts from now on is of the bad image.
     restored = facts.observation.running if facts.observation.steady else {}
     changes = tuple(
@@ -147,7 +152,7 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
             container,
             str(reference.with_digest(good[container])),
             good[container],
-            facts.observation.human_tags.get(container) or reference.tag,
+            tags.get(container) or facts.observation.human_tags.get(container) or reference.tag,
             previous=facts.observation.running.get(container),
             declared=str(reference),
         )
@@ -159,18 +164,36 @@ def way_back(facts: Facts, correlation: str, reason: Reason) -> Proposal:
     plan = Plan(
         workload.arn, Action.REVISE, changes, reason.value, correlation, rollback=True, subject=workload.subject
     )
+    plan = _as_owned(facts, plan)
     decision = _refusal(facts, plan) or Decision(reason)
     return Proposal(workload.arn, tuple((c.container, None, decision) for c in changes), plan)
+
+
+def _tags_back(facts: Facts) -> Mapping[str, str]:
+    """What the last known good images were called: else the version that failed would count as the current one.
+
+    `digest` orders nothing: it goes on to follow the tag that is declared now.
+    """
+    try:
+        policy = parse_policy(facts.observation.workload.policy or "", facts.profiles)
+    except PolicyError:
+        return {}
+    return facts.record.goods[0].tags if facts.record.goods and not isinstance(policy, DigestPolicy) else {}
 
 
 def again(facts: Facts, correlation: str, reason: Reason) -> Proposal:
     """The plan that deploys what is declared once more, as healing and retirement ask for; behind a gate, what runs."""
     workload = facts.observation.workload
     kept, unknown = _kept(facts, ()) if is_gated(facts) else ([], None)
-    action = Action.REVISE if kept else Action.REFRESH
+    action = _action(facts, kept)
     plan = Plan(workload.arn, action, tuple(kept), reason.value, correlation, subject=workload.subject)
+    plan = _as_owned(facts, plan)
     decision = _veto(facts) or unknown or _refusal(facts, plan) or Decision(reason)
     return Proposal(workload.arn, (("", None, decision),), plan)
+
+
+def _as_owned(facts: Facts, plan: Plan) -> Plan:
+    return as_owned(plan, facts.observation.workload, ownership_of(facts), facts.record, facts.now)
 
 
 def is_gated(facts: Facts) -> bool:
@@ -199,7 +222,8 @@ def _decided(
     running = facts.observation.running.get(container)
     head = facts.heads.get((repository, tag)) if tag else None
     same = _equivalents(facts, running)
-    current = Current(tag=tag, digest=running, equivalents=same, moved_at=head.moved if head else None)
+    moved, since = head.moved if head else None, facts.observation.since
+    current = Current(tag=tag, digest=running, equivalents=same, moved_at=moved, since=since)
     answers = choose(policy, current, offered, _circumstances(facts, repository), facts.now)
     return [(candidate, _explained(facts, decision)) for candidate, decision in answers]
 
@@ -224,7 +248,7 @@ def _explained(facts: Facts, decision: Decision) -> Decision:
     unknown = decision.reason is Reason.UNKNOWN_RUNNING
     controller = facts.observation.controller
     if unknown and controller in _CONTROLLERS:
-        return Decision(_CONTROLLERS[controller], decision.detail)
+        return Decision(_CONTROLLERS[controller], {**decision.detail, **_EXTERNAL})
     if unknown and facts.observation.desired == 0:
         return Decision(Reason.NOT_RUNNING, decision.detail)
     under_way = _under_way(facts)
@@ -247,7 +271,11 @@ def _vetoes(facts: Facts) -> Iterable[Veto]:
     if observation.refusal:
         yield Veto(observation.refusal.reason, detail={"why": observation.refusal.why})
     if observation.controller in _CONTROLLERS:
-        yield Veto(_CONTROLLERS[observation.controller])
+        yield Veto(_CONTROLLERS[observation.controller], detail=_EXTERNAL)
+    owner = observation.workload.owner
+    if owner and owner.kind.undoes:
+        why = f"{owner.kind.label} owns the workload and would undo the change"
+        yield Veto(Reason.GITOPS_OWNED, detail={"why": f"{why} ({owner.name})" if owner.name else why})
     if facts.paused is not None:
         yield Veto(Reason.PAUSED, detail={"why": facts.paused})
     if record.hold:
@@ -279,9 +307,19 @@ def cooled(facts: Facts) -> datetime:
 
 def pacing_of(facts: Facts) -> Pacing:
     """The pacing of the workload's profile."""
-    policy = facts.observation.workload.policy or ""
-    profile = facts.profiles.get(policy.strip().removeprefix("profile:"))
+    profile = _profile(facts)
     return profile.pacing if profile else Pacing()
+
+
+def ownership_of(facts: Facts) -> Ownership:
+    """What the workload's profile says of owners."""
+    profile = _profile(facts)
+    return profile.ownership if profile else Ownership()
+
+
+def _profile(facts: Facts) -> Profile | None:
+    policy = facts.observation.workload.policy or ""
+    return facts.profiles.get(policy.strip().removeprefix("profile:"))
 
 
 def _given_up(facts: Facts) -> bool:
@@ -301,8 +339,10 @@ def _veto(facts: Facts, *ignored: Reason) -> Decision | None:
 
 def _change(facts: Facts, policy: Policy, container: str, reference: ImageReference, candidate: Candidate) -> Change:
     assert candidate.digest is not None  # decide deploys nothing whose digest is unknown
-    by_digest = policy.options.write is Write.DIGEST or (
-        reference.digest is not None and container not in facts.observation.human_tags
+    by_digest = (
+        policy.options.write is Write.DIGEST
+        or (reference.digest is not None and container not in facts.observation.human_tags)
+        or facts.observation.controller is Controller.CODE_DEPLOY  # there ECS fixes no digests: each task asks the tag
     )
     image = reference.with_digest(candidate.digest) if by_digest else reference.with_tag(candidate.tag)
     required = sorted(facts.observation.platforms)
@@ -323,8 +363,9 @@ def _change(facts: Facts, policy: Policy, container: str, reference: ImageRefere
     )
 
 
-def _action(changes: Iterable[Change]) -> Action:
-    return Action.REFRESH if all(change.image == change.declared for change in changes) else Action.REVISE
+def _action(facts: Facts, changes: Iterable[Change]) -> Action:
+    same = facts.observation.refreshes and all(change.image == change.declared for change in changes)
+    return Action.REFRESH if same else Action.REVISE
 
 
 def _why(decisions: Iterable[tuple[str, Candidate | None, Decision]]) -> str:
@@ -335,12 +376,15 @@ def _refusal(facts: Facts, plan: Plan) -> Decision | None:
     """What stands against a plan that no single candidate shows: a role that may not be passed, or observing only."""
     if plan.rollback and (veto := _veto(facts, Reason.HELD)):
         return veto
+    if against := objection(plan, facts.observation.workload, ownership_of(facts), facts.stack, facts.updatable):
+        return against
     if plan.action is Action.REVISE:
-        missing = [role for role in facts.observation.roles if not _passable(role, facts.passable)]
+        missing = [role for role in facts.observation.roles if not is_passable(role, facts.passable)]
         if missing:
             return Decision(Reason.PASS_ROLE_NOT_GRANTED, {"roles": missing, "parameter": "PassableRoleArns"})
     return Decision(Reason.OBSERVE_ONLY, {"would": plan.action.value}) if facts.observe_only else None
 
 
-def _passable(role: str, patterns: Iterable[str]) -> bool:
+def is_passable(role: str, patterns: Iterable[str]) -> bool:
+    """Whether `PassableRoleArns`, whose stars stand for anything, lets a new revision carry a role."""
     return any(fnmatchcase(role, pattern.strip().replace("[", "[[]")) for pattern in patterns)

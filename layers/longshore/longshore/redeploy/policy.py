@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from longshore.decisions import Reason
 from longshore.errors import ConfigurationError
 from longshore.images import is_tag
+from longshore.redeploy.ownership import Ownership
 from longshore.redeploy.pacing import Pacing
 from longshore.versions import CalverPattern, Level, Range, VersionError, parse_calver, parse_range
 from longshore.workloads import POLICY_TAG
@@ -111,6 +112,7 @@ class Profile:
     policy: str
     options: Options = Options()
     pacing: Pacing = field(default_factory=Pacing)
+    ownership: Ownership = field(default_factory=Ownership)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

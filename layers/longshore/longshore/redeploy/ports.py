@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from longshore.images import Digest, Repository
+    from longshore.places import Place, Places
     from longshore.ports import Clock, Gates, Heads, Index, Postponer, Publisher, Records, Switches
+    from longshore.redeploy.ownership import Stack
     from longshore.redeploy.state import Candidate
     from longshore.workloads import Observation, Plan, Rollout
 
@@ -48,6 +51,31 @@ class Platform(Protocol):
         ...
 
 
+class Stacks(Protocol):
+    """CloudFormation stacks that own workloads, in the account and Region of a workload's ARN."""
+
+    def get(self, arn: str, name: str) -> Stack | None:
+        """How a stack stands; None for what does not exist."""
+        ...
+
+    def update(
+        self, arn: str, name: str, parameters: Mapping[str, str], request: str, *, resumed: bool = False
+    ) -> None:
+        """Sets parameters and leaves all else; what is asked twice under the same `request` is done once.
+
+        Raises TransientError while the stack is being changed. `resumed`: somebody may have asked for it before.
+        """
+        ...
+
+
+class Truths(Protocol):
+    """Where others read which image a workload runs."""
+
+    def publish(self, arn: str, name: str, image: str) -> None:
+        """Writes one parameter, in the account and Region of the workload's ARN."""
+        ...
+
+
 class Discovery(Protocol):
     """Finds the workloads that opted in by tag."""
 
@@ -61,6 +89,23 @@ class Discovery(Protocol):
 
     def survey(self, arns: Sequence[str]) -> Sequence[Observation]:
         """Many workloads as they are, at the fewest calls; those that do not exist are left out."""
+        ...
+
+
+class Overview(Discovery, Protocol):
+    """The discovery of every kind of platform in one place."""
+
+    @property
+    def unasked(self) -> Mapping[str, str]:
+        """The kinds that the last `arns` could not ask, and why; the others it asked all the same."""
+        ...
+
+
+class Groups(Protocol):
+    """Deployment groups of CodeDeploy, which its events name in place of workloads."""
+
+    def workloads(self, place: Place, application: str, group: str) -> Sequence[str]:
+        """The ECS services that a group deploys, by ARN; none where it deploys something else, or is gone."""
         ...
 
 
@@ -83,17 +128,42 @@ class Registry(Protocol):
         ...
 
 
+class ReplicaStatus(StrEnum):
+    """How far ECR is with a replica, by its own words."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+
+
+class Replica(NamedTuple):
+    """The copy of an image in another place; `code` says why it failed."""
+
+    status: ReplicaStatus
+    code: str = ""
+
+
+class Replicas(Protocol):
+    """What ECR replicates."""
+
+    def of(self, repository: Repository, digest: Digest) -> Mapping[Place, Replica]:
+        """How far an image is on its way to each place that its registry's rules name; none for one that is gone."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All that redeploy needs.
 
-    `postponer` sends to the function's own queue, `reminder` to that of the watch, `asker` to scan's: None while scan
-    is off.
+    `discovery` answers that of an account and Region. `postponer` sends to the function's own queue, `reminder` to
+    that of the watch, `asker` to scan's: None while scan
+    is off. `places` and `replicas` are there where the stack has spokes.
     """
 
     platform: Platform
+    stacks: Stacks
     registry: Registry
-    discovery: Discovery
+    discovery: Callable[[Place], Overview]
     heads: Heads
     index: Index
     records: Records
@@ -104,6 +174,8 @@ class Ports:
     asker: Postponer | None
     publisher: Publisher
     clock: Clock
+    places: Places | None = None
+    replicas: Replicas | None = None
 
 
 class Resolved(Protocol):

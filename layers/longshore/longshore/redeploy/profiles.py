@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from longshore.patterns import Pattern, PatternError, compile_pattern
+from longshore.redeploy.ownership import Ownership, read_ownership
 from longshore.redeploy.pacing import Pacing, read_pacing
 from longshore.redeploy.policy import OnUnknown, Options, PolicyError, Profile, RedeployOn, Retag, Write, parse_policy
 from longshore.redeploy.terms import TermsError, read_gates
@@ -50,7 +51,7 @@ def read_profile(name: object, raw: object) -> Profile:
     if options.gated and options.write is Write.DECLARED:
         fix = "write: digest, so that what was judged is what is deployed"
         raise PolicyError(f"{key}.write", "is `declared` beside gates or approvals", fix)
-    return Profile(name, _policy(raw), options, _pacing(key, raw))
+    return Profile(name, _policy(raw), options, _pacing(key, raw), _ownership(key, raw))
 
 
 def _policy(raw: Mapping[str, Any]) -> str:
@@ -62,6 +63,14 @@ def _policy(raw: Mapping[str, Any]) -> str:
 def _pacing(key: str, raw: Mapping[str, Any]) -> Pacing:
     try:
         return read_pacing(raw)
+    except ValueError as error:
+        member, problem = error.args
+        raise PolicyError(f"{key}.{member}", problem) from error
+
+
+def _ownership(key: str, raw: Mapping[str, Any]) -> Ownership:
+    try:
+        return read_ownership(raw)
     except ValueError as error:
         member, problem = error.args
         raise PolicyError(f"{key}.{member}", problem) from error

@@ -5,16 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longshore.decisions import Reason
-from longshore.errors import ConflictError, GoneError, LongshoreError, PermanentError
-from longshore.events import COMPLETE, ImageMoved, Kind, RedeployRequested, SweepDue, WorkloadTagged
+from longshore.errors import (
+    ConflictError,
+    GoneError,
+    LongshoreError,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
+from longshore.events import COMPLETE, ImageMoved, Kind, RedeployRequested, ReplicationDue, SweepDue, WorkloadTagged
 from longshore.outcomes import Outcome
+from longshore.places import Place
 from longshore.redeploy.arrivals import Arrivals, UnreachableError
 from longshore.redeploy.deciding import Decider, Rules
+from longshore.redeploy.replication import Replication
 from longshore.redeploy.sweep import Sweeper
-from longshore.redeploy.telling import Teller, failed, skipped
-from longshore.workloads import DeploymentStatus
+from longshore.redeploy.telling import Teller, failed, skipped, unreached
+from longshore.workloads import DeploymentStatus, Subject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from longshore.events import Event
     from longshore.images import Repository
     from longshore.redeploy.ports import Ports
@@ -37,6 +48,8 @@ class Redeployer:
         self._teller = Teller(ports)
         self._arrivals = Arrivals(ports)
         self._sweeper = Sweeper(ports)
+        self._replication = Replication(ports, self._teller)
+        self._places = ports.places
         self._decider = Decider(ports, rules, self._teller)
 
     def handle(self, event: Event) -> list[Outcome]:
@@ -46,19 +59,46 @@ class Redeployer:
             return []
         match event.fact:
             case ImageMoved():
+                self._replication.expect(event, event.fact)
                 return self._moved(event, event.fact)
+            case ReplicationDue():
+                return self._replication.look(event, event.fact)
             case RedeployRequested():
                 return self._requested(event, event.fact)
             case WorkloadTagged():
                 return self._sweeper.tagged(event, event.fact.arn)
-            case SweepDue(repository=None, arns=()):
-                return self._sweeper.all(event)
-            case SweepDue(repository=None, arns=arns):
-                return self._decider.observed(event, self._sweeper.workloads(arns))
-            case SweepDue(repository=repository) if repository is not None:
-                return self._look(event, repository)
+            case SweepDue():
+                return self._sweep(event, event.fact)
             case _:
                 return []
+
+    def _sweep(self, event: Event, due: SweepDue) -> list[Outcome]:
+        """A spoke that cannot be looked into is told of; what is known of it stays, and the next sweep looks again."""
+        place = Place(event.account, event.region)
+        try:
+            if due.repository is not None:
+                return self._look(event, due.repository)
+            if not due.arns:
+                return self._sweeper.all(event)
+            observations = self._sweeper.workloads(due.arns, place)
+        except LongshoreError as error:
+            if self._places is None or place == self._places.home:
+                return self._unable(event, due.arns, error)
+            if due.arns and isinstance(error, TransientError):
+                raise  # its queue tries again
+            return [unreached(event, str(place), error)]
+        return self._decider.observed(event, observations)
+
+    def _unable(self, event: Event, arns: Sequence[str], error: LongshoreError) -> list[Outcome]:
+        """What is wrong with one workload of a page holds up no other; what trying again does not mend is told."""
+        if not arns or isinstance(error, ThrottledError):
+            raise error
+        if len(arns) > 1:
+            return self._sweeper.one_by_one(event, arns, error)
+        if isinstance(error, TransientError) and (later := self._sweeper.again(event, arns[0], error)):
+            return [later]
+        known = self._index.get(arns[0])
+        return self._teller.refuse(event, arns[0], known.subject if known else Subject(), error)
 
     def _moved(self, event: Event, moved: ImageMoved) -> list[Outcome]:
         followers = self._index.runs(moved.repository)

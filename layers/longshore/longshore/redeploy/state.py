@@ -45,7 +45,8 @@ class Current:
     """What a workload's container runs: its tag (declared, or written beside a digest) and digest, None if unknown.
 
     `equivalents` are further digests of the same image: the index that a running child belongs to, or the reverse.
-    `moved_at` and `pushed_at` are of the tag, as in a Candidate.
+    `moved_at` and `pushed_at` are of the tag, as in a Candidate. `since` is when what runs was deployed, where only
+    that is known.
     """
 
     tag: str | None
@@ -53,11 +54,16 @@ class Current:
     equivalents: frozenset[Digest] = frozenset()
     moved_at: datetime | None = None
     pushed_at: datetime | None = None
+    since: datetime | None = None
 
     @property
     def running(self) -> frozenset[Digest]:
         """Every digest that stands for what runs; empty if the platform cannot tell."""
         return self.equivalents | {self.digest} if self.digest else self.equivalents
+
+    def precedes(self, candidate: Candidate) -> bool:
+        """Whether the tag began to name the candidate no sooner than what runs was deployed."""
+        return bool(self.since and candidate.moved_at and self.since <= candidate.moved_at)
 
 
 class Approval(StrEnum):

@@ -12,7 +12,7 @@ from longshore.outcomes import Outcome, announcements
 
 if TYPE_CHECKING:
     from longshore.decisions import Decision
-    from longshore.errors import PermanentError
+    from longshore.errors import LongshoreError
     from longshore.events import Event, ImageMoved
     from longshore.ports import Record
     from longshore.redeploy.arrivals import UnreachableError
@@ -49,13 +49,17 @@ class Teller:
     ) -> list[Outcome]:
         """Tells that an image cannot be followed, as its registry does not answer; once, until something is decided."""
         reason = Reason.REGISTRY_UNREACHABLE
-        detail: dict[str, Any] = {**workload.subject.members(), "why": str(error)[:1000], "candidates": []}
+        return self.tell_held(event, workload, reason, str(error), f"{reason} {moved.repository}"[:512])
+
+    def tell_held(self, event: Event, workload: Workload, reason: Reason, why: str, what: str) -> list[Outcome]:
+        """Tells that a workload gets no image, though nothing was decided on; once for the same `what`."""
+        detail: dict[str, Any] = {**workload.subject.members(), "why": why[:1000], "candidates": []}
         outcome = Outcome(
             reason.verdict.value, reason.value, event.correlation, workload.arn, Kind.DEPLOYMENT_HELD, detail
         )
-        return self.tell_once(self._records.get(workload.arn), outcome, f"{reason} {moved.repository}"[:512])
+        return self.tell_once(self._records.get(workload.arn), outcome, what)
 
-    def refuse(self, event: Event, arn: str, subject: Subject, error: PermanentError) -> list[Outcome]:
+    def refuse(self, event: Event, arn: str, subject: Subject, error: LongshoreError) -> list[Outcome]:
         """Tells that a workload could not be handled, once for the same error."""
         return self.tell_once(self._records.get(arn), failed(event, arn, subject, error), f"refused {error}"[:512])
 
@@ -66,7 +70,7 @@ def skipped(event: Event, moved: ImageMoved, reason: Reason) -> Outcome:
     return Outcome(reason.verdict.value, reason.value, event.correlation, detail=detail)
 
 
-def failed(event: Event, arn: str, subject: Subject, error: PermanentError) -> Outcome:
+def failed(event: Event, arn: str, subject: Subject, error: LongshoreError) -> Outcome:
     """A workload that the platform refused to deploy, or even to show; or whose cluster cannot be reached."""
     if isinstance(error, EndpointPrivateError):
         reason = Reason.CLUSTER_ENDPOINT_PRIVATE
@@ -97,6 +101,37 @@ def begun(deployment: Deployment) -> Outcome:
     }
     plan = deployment.plan
     return Outcome("deploy", plan.reason, plan.correlation, plan.workload, Kind.DEPLOYMENT_STARTED, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreached(Outcome):
+    """A spoke that could not be looked into: counted by a metric of its own, on which an alarm stands."""
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that counts it."""
+        return "SpokeUnreached"
+
+
+def unreached(event: Event, place: str, error: LongshoreError) -> Outcome:
+    """A sweep that could not look into a spoke."""
+    return _Unreached("skip", "spoke-unreached", event.correlation, detail={"spoke": place, "why": str(error)[:1000]})
+
+
+@dataclass(frozen=True, slots=True)
+class _Unasked(Outcome):
+    """A kind of platform that a sweep could not ask: counted by a metric of its own, on which an alarm stands."""
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that counts it."""
+        return "PlatformUnreached"
+
+
+def unasked(event: Event, platform: str, why: str) -> Outcome:
+    """A sweep that could not ask one kind of platform who opted in; what is known of it stays known."""
+    detail = {"platform": platform, "why": why[:1000], "place": f"{event.account}/{event.region}"}
+    return _Unasked("skip", "platform-unreached", event.correlation, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +177,7 @@ def described(deployment: Deployment) -> dict[str, Any]:
         "action": plan.action.value,
         "decision": plan.reason,
         "rollback": plan.rollback,
+        "drift": [drift.told() for drift in plan.drifts],
         "changes": [
             {"container": c.container, "tag": c.tag, "digest": c.digest, "image": c.image, "previous": c.previous}
             for c in plan.changes
